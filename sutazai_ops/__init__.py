@@ -1,0 +1,1 @@
+"""The operations brain of a self-hosted AI platform: roll-out, backups that were restored, repair, drills, reports."""

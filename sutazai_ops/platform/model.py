@@ -1,0 +1,166 @@
+"""The platform as data: what a Compose file says of a service, and what stands under its `x-sutazai:` key.
+
+These are values only. `read.py` makes them from files; nothing here knows where or whether a service runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping  # noqa: TC003  (pydantic reads these at run time)
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from sutazai_ops.errors import BadInput
+from sutazai_ops.model import Model
+from sutazai_ops.words import nearest
+
+ServiceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$")]
+"""The name of one Compose service, unique over the whole platform."""
+
+PRODUCTS = ("postgres", "redis", "valkey")
+"""The servers that we know how to back up, in the words of their own projects."""
+
+Product = Literal["postgres", "redis", "valkey"]
+
+
+class Tier(StrEnum):
+    """Whether losing a service's container loses data."""
+
+    STATEFUL = "stateful"
+    STATELESS = "stateless"
+
+
+class Criticality(StrEnum):
+    """How much of the platform stands still without the service."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class Backup(Model):
+    """What the nightly backup takes of a service."""
+
+    kind: Literal["postgres", "redis", "none"]
+    """`postgres`: every database and the roles. `redis`: one snapshot, of Redis or Valkey. `none`: nothing, on purpose."""
+    exclude_databases: tuple[str, ...] = ()
+    """PostgreSQL databases that are left out, by exact name."""
+
+
+class Probe(Model):
+    """One check of a service from outside, through the path a user takes."""
+
+    kind: Literal["postgres", "redis", "tcp", "http"]
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """The port inside the service; the usual one of its kind if left out."""
+    path: str = "/"
+    """For `http`: what to ask for."""
+
+
+class Embedded(Model):
+    """How the embedded engine runs the service, as a child process out of a wheel."""
+
+    server: Literal["postgres", "valkey"]
+    user: str = "postgres"
+    """For `postgres`: the superuser that is created with the data folder."""
+    databases: tuple[str, ...] = ()
+    """For `postgres`: databases that are created on the first start."""
+    config: Mapping[str, str] = Field(default_factory=dict)
+    """Settings of the server itself, as its own manual names them."""
+
+
+def _address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"postgresql", "redis", "rediss"} or not parts.hostname:
+        msg = "write it as postgresql://USER@HOST:PORT or redis://HOST:PORT (rediss:// for TLS)"
+        raise ValueError(msg)
+    if parts.password is not None:
+        msg = "an address holds no password: put that into a file of mode 0600 and name it as password_file"
+        raise ValueError(msg)
+    return value
+
+
+class External(Model):
+    """A service that somebody else runs: an address and a secret file instead of a process of ours."""
+
+    address: Annotated[str, AfterValidator(_address)]
+    """`postgresql://USER@HOST:PORT`, `redis://USER@HOST:PORT` or `rediss://…`, without a password."""
+    password_file: Path | None = None
+    """A file that holds the password and nothing else; none where the server asks for none."""
+
+
+class Service(Model):
+    """One Compose service with what we add to it.
+
+    `inferred` names the fields that no file states and that were taken from a well-known image, so that what a person
+    is shown can say so.
+    """
+
+    name: ServiceName
+    phase: str
+    file: Path
+    """The phase file it stands in, for messages."""
+    image: str | None = None
+    description: str = ""
+    owner: str = ""
+    tier: Tier = Tier.STATELESS
+    criticality: Criticality = Criticality.NORMAL
+    depends_on: tuple[ServiceName, ...] = ()
+    backup: Backup | None = None
+    probes: tuple[Probe, ...] = ()
+    embedded: Embedded | None = None
+    external: External | None = None
+    inferred: frozenset[str] = frozenset()
+    compose: Mapping[str, Any] = Field(default_factory=dict, repr=False)
+    """The service as its file writes it, without `x-sutazai`."""
+
+    @property
+    def is_backed_up(self) -> bool:
+        """Whether the nightly backup takes anything of it."""
+        return self.backup is not None and self.backup.kind != "none"
+
+
+class Phase(Model):
+    """One step of the roll-out: one Compose file."""
+
+    name: str
+    file: Path
+    services: tuple[ServiceName, ...]
+
+
+class Platform(Model):
+    """All services, from the phase files, in roll-out order."""
+
+    folder: Path
+    phases: tuple[Phase, ...]
+    services: Mapping[ServiceName, Service]
+
+    def __iter__(self) -> Iterator[Service]:  # type: ignore[override]
+        """Every service, phase by phase."""
+        return iter(self.services.values())
+
+    def service(self, name: str) -> Service:
+        """The service called `name`; raises `BadInput` with the nearest known name."""
+        try:
+            return self.services[name]
+        except KeyError:
+            raise BadInput(
+                f"there is no service {name!r} in the platform",
+                where=str(self.folder),
+                remedy=nearest(name, self.services) or f"known are: {', '.join(self.services)}",
+            ) from None
+
+    def select(self, names: tuple[str, ...] | list[str] | None) -> list[Service]:
+        """The services called `names` in roll-out order, or all of them for None; raises `BadInput` as `service`."""
+        if names is None:
+            return list(self)
+        wanted = {self.service(name).name for name in names}
+        return [service for service in self if service.name in wanted]
+
+    def backed_up(self) -> list[Service]:
+        """The services that a backup set holds."""
+        return [service for service in self if service.is_backed_up]
