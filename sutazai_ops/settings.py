@@ -9,14 +9,17 @@ No setting holds a secret: passwords are named by the file that holds them.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping  # noqa: TC003
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_core import ErrorDetails  # noqa: TC002
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from sutazai_ops.errors import BadInput
 from sutazai_ops.model import Model
@@ -25,6 +28,7 @@ from sutazai_ops.words import nearest
 
 PREFIX = "SUTAZAI_"
 CONFIG_VARIABLE = "SUTAZAI_CONFIG"
+HOLD_ADDRESSES = frozenset({"external", "ledger"})
 PACKAGED_PLATFORM = Path(__file__).parent / "platform"
 
 # Read by others (CI, a test run), so they are no settings of ours and no mistakes either.
@@ -45,6 +49,17 @@ def _absolute(path: Path) -> Path:
 
 
 AnyPath = Annotated[Path, AfterValidator(_absolute)]
+
+
+def _database_url(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.scheme:
+        msg = "write it as postgresql+psycopg://USER@HOST:PORT/DATABASE or sqlite:////PATH"
+        raise ValueError(msg)
+    if parts.password is not None or "password" in parse_qs(parts.query):
+        msg = "a URL holds no password: put that into a file of mode 0600 and name it as ledger_password_file"
+        raise ValueError(msg)
+    return url
 
 
 class BackupSettings(Model):
@@ -85,7 +100,13 @@ class Settings(BaseSettings):
     """What an operator can set. See `docs/settings.md`, which is made from these lines."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, use_attribute_docstrings=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        # As in Compose files, a variable that is set to nothing is not set: an empty path would be the working folder.
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
     )
 
     environment: Literal["development", "staging", "production"] = "development"
@@ -98,7 +119,7 @@ class Settings(BaseSettings):
     """Where the platform runs."""
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     """The time zone of every schedule and of the days that retention counts."""
-    ledger: str | None = None
+    ledger: Annotated[str, AfterValidator(_database_url)] | None = None
     """The ledger's database as an SQLAlchemy URL; a SQLite file in the home folder if left out."""
     ledger_password_file: AnyPath | None = None
     """A file that holds the password of the ledger's database, which its URL must not."""
@@ -157,24 +178,42 @@ def load() -> Loaded:
         BadInput: for a file that cannot be read, a key that is not known, or a value that is out of range; names the
             key and the file or variable.
     """
-    file = Path(os.environ.get(CONFIG_VARIABLE, "sutazai.toml"))
+    file = Path(os.environ.get(CONFIG_VARIABLE) or "sutazai.toml")
     from_file = _read_file(file)
     _refuse_unknown_variables()
-    from_environment = EnvSettingsSource(Settings)()
+    from_environment = _read_environment()
     origins = {key: str(file) for key, _ in _leaves(from_file)}
-    origins |= {key: PREFIX + key.replace(".", "__").upper() for key, _ in _leaves(from_environment)}
+    origins |= {key: _variable_of(key) for key, _ in _leaves(from_environment)}
     try:
         settings = Settings(**_merge(from_file, from_environment))
     except ValidationError as error:
-        raise _refusal(error, origins, str(file)) from None
+        raise _refusal(error.errors()[0], origins, str(file)) from None
     return Loaded(settings=settings, origins=origins)
+
+
+def _read_environment() -> dict[str, Any]:
+    try:
+        return EnvSettingsSource(Settings)()
+    except SettingsError as error:
+        # Names the field and not its value, which may be what nobody should see.
+        field = re.search(r'field "(\w+)"', str(error))
+        key = field[1] if field else ""
+        raise BadInput(f"{key} is not JSON", where=_variable_of(key), remedy="see docs/settings.md") from None
+
+
+def _variable_of(key: str) -> str:
+    """The variable that sets `key`: the one of its own, or the one that holds the level above it as JSON."""
+    set_variables = {name.upper(): name for name in os.environ}
+    parts = key.upper().split(".")
+    names = [PREFIX + "__".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    return next((set_variables[name] for name in names if name in set_variables), names[0])
 
 
 def _read_file(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if CONFIG_VARIABLE in os.environ:
+        if os.environ.get(CONFIG_VARIABLE):
             raise BadInput(
                 f"the configuration file {file} does not exist", remedy=f"correct or unset {CONFIG_VARIABLE}"
             ) from None
@@ -185,30 +224,40 @@ def _read_file(file: Path) -> dict[str, Any]:
 
 def _refuse_unknown_variables() -> None:
     for variable in sorted(os.environ):
-        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
+        # Settings are found under either case, so mistakes are looked for under either.
+        name = variable.upper()
+        if not name.startswith(PREFIX) or name in NOT_SETTINGS:
             continue
-        key = variable.removeprefix(PREFIX).lower().split("__")[0]
-        if key not in Settings.model_fields:
-            known = [PREFIX + name.upper() for name in Settings.model_fields]
-            raise BadInput(
-                f"{variable} is not a setting", remedy=nearest(variable, known) or f"known are: {', '.join(known)}"
-            )
+        key, _, below = name.removeprefix(PREFIX).lower().partition("__")
+        if key not in Settings.model_fields or (below and not _has_keys_below(key)):
+            known = [PREFIX + key.replace(".", "__").upper() for key in _known_keys(Settings)]
+            remedy = nearest(name, known) or "sutazai-ops config show lists them all"
+            raise BadInput(f"{variable} is not a setting", remedy=remedy)
 
 
-def _refusal(error: ValidationError, origins: Mapping[str, str], file: str) -> BadInput:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+def _has_keys_below(key: str) -> bool:
+    return key == "external" or any(known.startswith(f"{key}.") for known in _known_keys(Settings))
+
+
+def _refusal(error: ErrorDetails, origins: Mapping[str, str], file: str) -> BadInput:
+    parts = [str(part) for part in error["loc"] if part != "[key]"]
+    key = ".".join(parts)
     origin = origins.get(key) or next((o for k, o in origins.items() if k.startswith(key) or key.startswith(k)), file)
-    if first["type"] == "extra_forbidden":
-        known = list(_known_keys(Settings))
-        return BadInput(
-            f"{key} is not a setting",
-            where=origin,
-            remedy=nearest(key, known) or "sutazai-ops config show lists them all",
-        )
-    reason = first["msg"].removeprefix("Value error, ")
-    reason = reason[0].lower() + reason[1:]
-    return BadInput(f"{key} is set to {first['input']!r}: {reason}", where=origin, remedy="see docs/settings.md")
+    if error["type"] == "extra_forbidden":
+        remedy = nearest(key, _known_keys_beside(parts)) or "sutazai-ops config show lists them all"
+        return BadInput(f"{key} is not a setting", where=origin, remedy=remedy)
+    reason = error["msg"].removeprefix("Value error, ")
+    # An address that is refused may hold the very password that it is refused for.
+    value = "" if parts[0] in HOLD_ADDRESSES else f" set to {error['input']!r}"
+    return BadInput(
+        f"{key} is{value or ' wrong'}: {reason[0].lower()}{reason[1:]}", where=origin, remedy="see docs/settings.md"
+    )
+
+
+def _known_keys_beside(parts: list[str]) -> list[str]:
+    if parts[0] == "external":
+        return [".".join([*parts[:-1], name]) for name in External.model_fields]
+    return list(_known_keys(Settings))
 
 
 def _known_keys(model: type[BaseModel], before: str = "") -> Iterator[str]:

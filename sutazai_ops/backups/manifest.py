@@ -125,8 +125,12 @@ class RedisFacts(Model):
     used_memory: int | None = None
     """Bytes."""
     append_only: bool | None = None
-    """Whether the live server keeps an append-only file; a restore has to write one then, or the server starts empty."""
+    """Whether the server keeps an append-only file: a restore has to write one then, or the server starts empty."""
     modules: tuple[str, ...] = ()
+
+
+Facts = Annotated[PostgresFacts | RedisFacts, Field(discriminator="kind")]
+"""What is known of one service at the moment of its snapshot."""
 
 
 class Manifest(Model):
@@ -146,7 +150,7 @@ class Manifest(Model):
     """The moment that the oldest of its snapshots shows: what was written later is not in the set."""
     finished_at: AwareDatetime
     artifacts: tuple[Artifact, ...]
-    services: dict[str, Annotated[PostgresFacts | RedisFacts, Field(discriminator="kind")]]
+    services: dict[str, Facts]
 
     @property
     def stored_bytes(self) -> int:

@@ -13,14 +13,20 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from pydantic import SecretStr  # noqa: TC002
 
+from sutazai_ops.errors import Unreachable
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
     from sutazai_ops.platform import Product, Service
     from sutazai_ops.progress import Progress
+
+
+class Starting(Unreachable):
+    """A server is there and says that it still loads its data or recovers."""
 
 
 class State(StrEnum):
@@ -119,8 +125,14 @@ class Tools:
 class Command(Protocol):
     """A command under way. Reading its output never buffers more than a pipe holds."""
 
-    stdin: IO[bytes] | None
-    stdout: IO[bytes]
+    @property
+    def stdout(self) -> IO[bytes]:
+        """What it writes."""
+
+    def feed(self, chunks: Iterable[bytes]) -> None:
+        """Write all of `chunks` to its standard input and close that. A command that has ended takes no more, silently:
+        `finish` tells why.
+        """
 
     def finish(self) -> None:
         """Wait for its end; raises `CommandFailed` with the last lines it wrote where it ended with an error."""
@@ -129,10 +141,17 @@ class Command(Protocol):
 class Server(Protocol):
     """One running server that can be spoken to: a service, or a scratch server."""
 
-    name: str
-    """The service's name, or "scratch postgres 18"."""
-    endpoint: Endpoint
-    account: Account
+    @property
+    def name(self) -> str:
+        """The service's name, or "scratch postgres 18"."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it answers."""
+
+    @property
+    def account(self) -> Account:
+        """As whom to speak to it."""
 
     def tools(self) -> Tools:
         """The tools of this very server's product and major; raises `ToolMissing` naming what to install."""
@@ -141,7 +160,7 @@ class Server(Protocol):
         """Run one of the server's own client tools beside it, such as `["pg_dump", "-Fc"]`.
 
         Host, port, user and password reach the tool without standing in its arguments. Leaving the context ends the
-        command, whatever happens, where it runs too. With `stdin` the command reads from `Command.stdin`.
+        command, whatever happens, where it runs too. With `stdin` the command reads what `Command.feed` is given.
 
         Raises:
             ToolMissing: when no tool of the server's major is here.
@@ -161,7 +180,9 @@ class ScratchOptions:
 class Engine(Protocol):
     """One place where a platform runs."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its word in settings and messages: "embedded"."""
 
     def observe(self) -> list[Observed]:
         """Every service of the platform as it is now; never raises for one that is broken."""
@@ -191,6 +212,9 @@ class Engine(Protocol):
     def server(self, service: str) -> Server:
         """The service as a server to speak to; raises `Unreachable` when it does not run."""
 
+    def tools(self, product: Product, major: int) -> Tools:
+        """The tools of a product's major version on this machine; raises `ToolMissing` naming what to install."""
+
     def scratch(
         self, product: Product, major: int, options: ScratchOptions | None = None
     ) -> AbstractContextManager[Server]:
@@ -199,6 +223,12 @@ class Engine(Protocol):
         Raises:
             ToolMissing: when no server programs of that product and major are here.
         """
+
+    def data_folder(self, service: str) -> Path:
+        """Where the data of the service is on this machine; raises `Unsupported` where it is not."""
+
+    def give_data(self, service: str, folder: Path) -> None:
+        """Let the account that the service runs as own `folder` and all in it."""
 
     def logs(self, service: str, lines: int = 50) -> list[str]:
         """The last lines that the service wrote."""

@@ -1,5 +1,6 @@
 """WHAT should run: the phase files, and the model that reads them."""
 
+from sutazai_ops.platform.external import with_external
 from sutazai_ops.platform.model import (
     Backup,
     Criticality,
@@ -28,4 +29,5 @@ __all__ = [
     "ServiceName",
     "Tier",
     "read_platform",
+    "with_external",
 ]

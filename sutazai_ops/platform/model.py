@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping  # noqa: TC003  (pydantic reads these at run time)
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from sutazai_ops.errors import BadInput
 from sutazai_ops.model import Model
@@ -43,26 +43,35 @@ class Criticality(StrEnum):
 
 
 class Backup(Model):
-    """What the nightly backup takes of a service."""
+    """What the nightly backup takes of a service. `backup: postgres` is short for `backup: {kind: postgres}`."""
 
     kind: Literal["postgres", "redis", "none"]
-    """`postgres`: every database and the roles. `redis`: one snapshot, of Redis or Valkey. `none`: nothing, on purpose."""
+    """`postgres`: every database and the roles. `redis`: one snapshot, of Redis or Valkey. `none`: nothing at all."""
     exclude_databases: tuple[str, ...] = ()
     """PostgreSQL databases that are left out, by exact name."""
 
 
 class Probe(Model):
-    """One check of a service from outside, through the path a user takes."""
+    """One check of a service from outside, through the path a user takes. `redis` is short for `{kind: redis}`."""
 
     kind: Literal["postgres", "redis", "tcp", "http"]
     port: int | None = Field(default=None, ge=1, le=65535)
     """The port inside the service; the usual one of its kind if left out."""
-    path: str = "/"
+    path: Annotated[str, Field(pattern="^/")] = "/"
     """For `http`: what to ask for."""
+
+    @model_validator(mode="after")
+    def _has_a_port(self) -> Self:
+        if self.kind in {"tcp", "http"} and self.port is None:
+            msg = f"a probe of the kind {self.kind} needs a port"
+            raise ValueError(msg)
+        return self
 
 
 class Embedded(Model):
     """How the embedded engine runs the service, as a child process out of a wheel."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     server: Literal["postgres", "valkey"]
     user: str = "postgres"
@@ -92,8 +101,41 @@ class External(Model):
     password_file: Path | None = None
     """A file that holds the password and nothing else; none where the server asks for none."""
 
+    @property
+    def kind(self) -> Literal["postgres", "redis"]:
+        """What answers there, by the address."""
+        return "postgres" if urlsplit(self.address).scheme == "postgresql" else "redis"
 
-class Service(Model):
+
+def _kind_alone(value: object) -> object:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+_ShortForm = BeforeValidator(_kind_alone)
+
+
+class Addition(Model):
+    """What we add to a Compose service: the keys below its `x-sutazai:`."""
+
+    description: str = ""
+    """One sentence for a person who meets the service for the first time."""
+    owner: str = ""
+    """Whom to ask."""
+    tier: Tier = Tier.STATELESS
+    """Whether losing its container loses data."""
+    criticality: Criticality = Criticality.NORMAL
+    """How much stands still without it."""
+    backup: Annotated[Backup, _ShortForm] | None = None
+    """What the night takes of it."""
+    probes: tuple[Annotated[Probe, _ShortForm], ...] = ()
+    """How it is checked from outside."""
+    embedded: Embedded | None = None
+    """How the embedded engine runs it; without this it does not."""
+    external: External | None = None
+    """Where it is, when somebody else runs it."""
+
+
+class Service(Addition):
     """One Compose service with what we add to it.
 
     `inferred` names the fields that no file states and that were taken from a well-known image, so that what a person
@@ -105,15 +147,7 @@ class Service(Model):
     file: Path
     """The phase file it stands in, for messages."""
     image: str | None = None
-    description: str = ""
-    owner: str = ""
-    tier: Tier = Tier.STATELESS
-    criticality: Criticality = Criticality.NORMAL
     depends_on: tuple[ServiceName, ...] = ()
-    backup: Backup | None = None
-    probes: tuple[Probe, ...] = ()
-    embedded: Embedded | None = None
-    external: External | None = None
     inferred: frozenset[str] = frozenset()
     compose: Mapping[str, Any] = Field(default_factory=dict, repr=False)
     """The service as its file writes it, without `x-sutazai`."""

@@ -1,15 +1,137 @@
-"""Reads a folder of Compose files into a `Platform`."""
+"""Reads a folder of Compose files into a `Platform`: one file a phase, one value a service.
+
+Files below the folder, hidden files and YAML of other programs are no phases; a file that is meant as one and cannot be
+read as one is refused, never passed over. Nothing is written and no server is asked.
+"""
 
 from __future__ import annotations
 
+import os
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from sutazai_ops.platform.model import Platform
+from dotenv import dotenv_values
+
+from sutazai_ops.errors import BadInput
+from sutazai_ops.platform.compose_file import read_compose_file
+from sutazai_ops.platform.model import Phase, Platform
+from sutazai_ops.platform.service import read_service
+from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from sutazai_ops.platform.compose_file import ComposeFile
+    from sutazai_ops.platform.model import Service
+
+PHASES = ("core", "monitoring", "vector-databases", "ai-services", "performance-security", "high-availability")
+"""The order of the roll-out; files of other names come after these, by name."""
 
 
 def read_platform(folder: Path) -> Platform:
-    """Read every Compose file of `folder`, one a phase."""
-    return Platform(folder=folder, phases=(), services={})
+    """Read every Compose file of `folder`, one a phase, with variables from the environment and its `.env`.
+
+    Raises:
+        BadInput: for a folder without a Compose file, and for whatever is wrong in one; names file, service and key.
+    """
+    files = _compose_files(folder)
+    # The environment wins over the file: https://docs.docker.com/compose/how-tos/environment-variables/envvars-precedence/
+    from_file = dotenv_values(folder / ".env", interpolate=False) if (folder / ".env").is_file() else {}
+    variables = {name: value or "" for name, value in from_file.items()} | dict(os.environ)
+    services: dict[str, Service] = {}
+    for file in files:
+        for name in file.content["services"]:
+            if name in services:
+                raise BadInput(
+                    f"the service {name} stands in two files, {services[name].file.name} and {file.path.name}",
+                    where=file.where("services", name),
+                    remedy="remove it from one, or put one file that `docker compose config` merged in their place",
+                )
+            services[name] = read_service(file, name, variables)
+    services = _in_order(services, {file.path: file for file in files})
+    phases = tuple(
+        Phase(
+            name=file.path.stem,
+            file=file.path,
+            services=tuple(service.name for service in services.values() if service.file == file.path),
+        )
+        for file in files
+    )
+    return Platform(folder=folder, phases=phases, services=services)
+
+
+def _compose_files(folder: Path) -> list[ComposeFile]:
+    try:
+        paths = [path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"} and path.name[0] != "."]
+    except OSError as error:
+        raise BadInput(
+            f"the platform's folder cannot be read: {error.strerror}",
+            where=str(folder),
+            remedy="name a folder of Compose files as `platform` in sutazai.toml or as SUTAZAI_PLATFORM",
+        ) from None
+    files = [file for path in sorted(paths, key=_rank) if _is_compose(file := read_compose_file(path))]
+    if not files:
+        raise BadInput(
+            "the platform's folder holds no Compose file",
+            where=str(folder),
+            remedy="put one there, such as core.yaml with a `services:` key; docs/platform/example.yaml shows one",
+        )
+    stems = [file.path.stem for file in files]
+    for file, stem in zip(files, stems, strict=True):
+        if stems.count(stem) > 1:
+            raise BadInput(f"two files are the phase {stem!r}", where=str(file.path), remedy="rename one of them")
+    return files
+
+
+def _rank(path: Path) -> tuple[int, str]:
+    return (PHASES.index(path.stem) if path.stem in PHASES else len(PHASES), path.name)
+
+
+def _is_compose(file: ComposeFile) -> bool:
+    """Whether it is a phase; raises `BadInput` for one that is meant as a phase and has no services."""
+    keys, path = file.content, file.path
+    if "include" in keys:
+        raise BadInput(
+            "`include` is not followed: what it names would be neither run nor backed up",
+            where=file.where("include"),
+            remedy="put the included files into this folder, or one that `docker compose config` made of them",
+        )
+    if isinstance(keys.get("services"), dict) and keys["services"]:
+        return True
+    is_meant = path.stem in PHASES or "compose" in path.stem or "services" in keys
+    misspelt = next((key for key in keys if isinstance(key, str) and nearest("services", [key])), None)
+    if is_meant or misspelt:
+        near = nearest(misspelt, ["services"]) if misspelt and misspelt != "services" else ""
+        raise BadInput(
+            f"{path.name} has no services",
+            where=file.where(misspelt) if misspelt else str(path),
+            remedy=near or "write each service below the key `services:`; docs/platform/example.yaml shows how",
+        )
+    return False
+
+
+def _in_order(services: Mapping[str, Service], files: Mapping[Path, ComposeFile]) -> dict[str, Service]:
+    """The services phase by phase, and in a phase each after what it depends on."""
+    for service in services.values():
+        for other in service.depends_on:
+            if other not in services:
+                raise BadInput(
+                    f"{service.name} depends on {other}, which no file has",
+                    where=files[service.file].where("services", service.name, "depends_on", other),
+                    remedy=nearest(other, services) or f"known are: {', '.join(services)}",
+                )
+    try:
+        order = list(TopologicalSorter({s.name: s.depends_on for s in services.values()}).static_order())
+    except CycleError as error:
+        # graphlib names each service before the one that waits for it; a person reads "depends on" the other way.
+        circle: Iterable[str] = list(reversed(error.args[1]))
+        first = services[next(iter(circle))]
+        raise BadInput(
+            f"services depend on each other in a circle: {' -> '.join(circle)}",
+            where=files[first.file].where("services", first.name, "depends_on"),
+            remedy="remove one of these dependencies",
+        ) from None
+    phase = list(files)
+    ranked = sorted(services.values(), key=lambda service: (phase.index(service.file), order.index(service.name)))
+    return {service.name: service for service in ranked}

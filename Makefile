@@ -1,0 +1,57 @@
+# What a person types. Everything else is `sutazai-ops --help`.
+# All paths are relative, so the checkout may stand in a folder whose name holds spaces.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+export UV_PYTHON_DOWNLOADS := never
+# Dagster's own files and matplotlib's font cache belong into the home folder of this program, not into the user's.
+export SUTAZAI_HOME ?= $(CURDIR)/.sutazai
+export MPLCONFIGDIR ?= $(SUTAZAI_HOME)/cache/matplotlib
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint dev bench clean
+
+help: ## Show these lines.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.runtime ## Run one whole night on real servers, prove it, and stop everything again (no Docker needed).
+	@$(BIN)/python -m sutazai_ops.demo
+
+test: $(VENV)/.dev ## Run every test that this machine can run; what it cannot run is skipped by name.
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## Check style, types and the generated documents.
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+
+dev: $(VENV)/.runtime ## Open the Dagster UI at http://127.0.0.1:3000 (PORT=… for another port).
+	@$(BIN)/sutazai-ops up
+	@mkdir -p "$(SUTAZAI_HOME)/dagster" && cp dagster.yaml "$(SUTAZAI_HOME)/dagster/"
+	@DAGSTER_HOME="$(SUTAZAI_HOME)/dagster" $(BIN)/python -m dagster dev -w workspace.yaml -h 127.0.0.1 -p $(or $(PORT),3000)
+
+bench: $(VENV)/.dev ## Measure speed and memory side by side with what you would use instead.
+	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python "$$bench" || exit 1; done
+
+clean: ## Remove the environment. Data, backups and secrets in .sutazai stay.
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+# Two stamps, so that the demo need not wait for what only the tests want.
+$(VENV)/.runtime: $(VENV)/.uv uv.lock pyproject.toml
+	@$(BIN)/python -m uv sync --quiet --locked --inexact --no-dev
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.uv uv.lock pyproject.toml
+	@$(BIN)/python -m uv sync --quiet --locked --inexact
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, and $(PYTHON) is `$(PYTHON) --version`; name another one: make PYTHON=python3.12 …"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "cannot make a virtual environment: install it with: apt install python3-venv"; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@touch $@

@@ -1,0 +1,1 @@
+"""What a person can type: one module a subject. A command asks, calls and shows; it decides nothing itself."""

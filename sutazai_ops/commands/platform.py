@@ -1,0 +1,159 @@
+"""`up`, `down`, `status`, `logs`: the platform as it runs now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sutazai_ops import human
+from sutazai_ops.installation import open_installation
+from sutazai_ops.terminal import AsJson, Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sutazai_ops.backups.store import Store
+    from sutazai_ops.engines.base import Change, Observed
+    from sutazai_ops.installation import Installation
+    from sutazai_ops.platform import Platform
+
+app = typer.Typer()
+
+Services = Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]…", help="Only these; all if none is named.")]
+
+
+@app.command()
+def up(services: Services = None, *, json: AsJson = False) -> None:
+    """Start services, and wait until each answers a real query."""
+    terminal = Terminal()
+    here = open_installation()
+    changes = here.engine.plan(here.platform.select(services))
+    with terminal.progress(json=json) as progress:
+        here.engine.apply(changes, progress)
+    terminal.show([asdict(change) for change in changes], lambda: _show_changes(terminal, changes), json=json)
+
+
+def _show_changes(terminal: Terminal, changes: Sequence[Change]) -> None:
+    terminal.table(["did", "service", "because"], [[change.act, change.service, change.because] for change in changes])
+    terminal.say()
+    terminal.facts({"next": "sutazai-ops status"})
+
+
+@app.command()
+def down(services: Services = None, *, json: AsJson = False) -> None:
+    """Stop services cleanly and keep their data."""
+    terminal = Terminal()
+    here = open_installation()
+    wanted = _to_stop(here, services)
+    with terminal.progress(json=json) as progress:
+        for service in wanted:
+            with progress.step(f"stop {service}"):
+                here.engine.stop(service)
+    words = f"stopped {', '.join(wanted)}" if wanted else "nothing ran here"
+    terminal.show({"stopped": wanted}, lambda: terminal.say(words), json=json)
+
+
+def _to_stop(here: Installation, services: list[str] | None) -> list[str]:
+    """Their names, those first that others do not depend on."""
+    selected = [service.name for service in here.platform.select(services)]
+    if services is None:
+        from sutazai_ops.engines.base import State
+
+        running = {observed.service for observed in here.engine.observe() if observed.state is State.RUNNING}
+        selected = [name for name in selected if name in running]
+    return selected[::-1]
+
+
+@app.command()
+def logs(
+    service: Annotated[str, typer.Argument(help="Whose log.")],
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines of its end.")] = 50,
+    *,
+    json: AsJson = False,
+) -> None:
+    """Show the last lines that a service wrote."""
+    terminal = Terminal()
+    here = open_installation()
+    found = here.engine.logs(here.platform.service(service).name, lines)
+    terminal.show(found, lambda: terminal.say("\n".join(found)), json=json)
+
+
+@app.command()
+def status(*, json: AsJson = False) -> None:
+    """Show what should run, what runs, and when its last proven backup was taken."""
+    terminal = Terminal()
+    here = open_installation()
+    observed = here.engine.observe()
+    backup = _last_verified(here.store)
+    facts = {
+        "environment": here.settings.environment,
+        "engine": here.engine.name,
+        "platform": here.platform.folder,
+        "services": [_facts(here.platform, one) for one in observed],
+        "last_verified_backup": backup,
+    }
+    terminal.show(facts, lambda: _show_status(terminal, here, observed, backup), json=json)
+
+
+def _facts(platform: Platform, observed: Observed) -> dict[str, Any]:
+    service = platform.service(observed.service)
+    return {"phase": service.phase, **asdict(observed), "inferred": sorted(service.inferred)}
+
+
+def _show_status(terminal: Terminal, here: Installation, observed: Sequence[Observed], backup: dict[str, Any]) -> None:
+    now = datetime.now(UTC)
+    terminal.say(f"{here.settings.environment} on {here.engine.name}, platform {here.platform.folder}\n")
+    terminal.table(
+        ["phase", "service", "state", "health", "since", "note"],
+        [
+            [
+                here.platform.service(one.service).phase,
+                one.service,
+                one.state,
+                one.health,
+                human.since(one.started_at, now) if one.started_at else "",
+                _note(here.platform, one),
+            ]
+            for one in observed
+        ],
+    )
+    counts = Counter(one.health for one in observed)
+    terminal.say(f"{len(observed)} services: {', '.join(f'{count} {health}' for health, count in counts.items())}\n")
+    terminal.facts({"last verified backup": _backup_words(backup, now)})
+
+
+def _note(platform: Platform, observed: Observed) -> str:
+    service = platform.service(observed.service)
+    notes = [observed.version, observed.note]
+    if "backup" in service.inferred:
+        notes.append("backup inferred")
+    return ", ".join(note for note in notes if note)
+
+
+def _last_verified(store: Store) -> dict[str, Any]:
+    """What is known of the newest verified set of this store; `known` tells none from not being able to look."""
+    from sutazai_ops.backups.manifest import Outcome
+
+    listing = store.listing()
+    for one in listing.sets:
+        if one.outcome is Outcome.VERIFIED and one.summary and not one.foreign:
+            return {
+                "known": True,
+                "set": one.id,
+                "taken_at": one.summary.taken_at,
+                "recovery_seconds": one.verification.recovery_seconds if one.verification else None,
+            }
+    return {"known": listing.complete, "set": None, "trouble": list(listing.trouble)}
+
+
+def _backup_words(backup: dict[str, Any], now: datetime) -> str:
+    if not backup["set"]:
+        found = "none" if backup["known"] else f"unknown: {backup['trouble'][0]}"
+        return f"{found}        sutazai-ops backup run"
+    seconds = backup["recovery_seconds"]
+    takes = f", restore takes about {human.duration(seconds)}" if seconds is not None else ""
+    return f"{human.since(backup['taken_at'], now)} ago{takes}        sutazai-ops backup show {backup['set']}"

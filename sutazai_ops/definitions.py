@@ -1,0 +1,20 @@
+"""The front door for Dagster: merges one `defs()` per area, nothing else.
+
+Loading reads the settings and the platform's files; it reaches no server and reads no secret.
+"""
+
+import dagster as dg
+
+from sutazai_ops.backups.defs import defs as backups
+from sutazai_ops.installation import read_installation
+from sutazai_ops.orchestration import Operations
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Everything that Dagster runs for this installation."""
+    settings, platform = read_installation()
+    return dg.Definitions.merge(
+        backups(settings, platform),
+        dg.Definitions(resources={"operations": Operations()}, executor=dg.in_process_executor),
+    )

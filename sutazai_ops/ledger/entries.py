@@ -1,0 +1,81 @@
+"""What the ledger is told and tells: plain values, one class a table, one field a column.
+
+All times are timezone-aware; they come back in UTC. Outcomes are the words of `backups.manifest.Outcome`, which the
+ledger does not import: it lies below the areas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SetEntry:
+    """One backup set."""
+
+    id: str
+    store: str
+    environment: str
+    started_at: datetime
+    taken_at: datetime
+    finished_at: datetime
+    services: Sequence[str]
+    stored_bytes: int
+    raw_bytes: int
+    rows: int
+    keys: int
+    outcome: str
+    deleted_at: datetime | None = None
+    """When it went, or was first missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationEntry:
+    """One proof of one set."""
+
+    set: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: str
+    recovery_seconds: float | None
+    """The measured time to recover; None when nothing was restored."""
+    restored_bytes: int
+    rungs: Sequence[Mapping[str, Any]]
+    """Each with `rung`, `outcome`, `seconds` and `detail`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """One restore that somebody asked for."""
+
+    set: str
+    service: str
+    name: str
+    """The database, or "snapshot"."""
+    into: str
+    """What it was restored as."""
+    swapped: bool
+    """Whether it then took the place of the one in use."""
+    started_at: datetime
+    finished_at: datetime
+    outcome: str
+    seconds: float
+    amount: int
+    """Rows or keys that came back."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """One time that retention was carried out, or refused to be."""
+
+    at: datetime
+    kept: int
+    deleted: Sequence[str] = field(default_factory=tuple)
+    """Ids of the sets that went."""
+    refused: str = ""

@@ -1,0 +1,50 @@
+"""What a ledger's database says when it cannot, told to a person."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
+
+from sutazai_ops.errors import BadInput, Corrupt, OpsError, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CHECK = "check the settings `ledger` and `ledger_password_file`"
+_NO_LOSS = "no backup is lost with it: `sutazai-ops ledger rebuild` makes a new one from the manifests"
+
+# What SQLite's own library says (sqlite.org/rescode.html); the driver gives no finer class for the first two.
+_DAMAGED = ("not a database", "malformed", "disk image")
+_BUSY = ("locked", "busy")
+# What PostgreSQL says while connecting and trying again cannot mend (libpq passes its words through).
+_DENIED = ("authentication failed", "no password supplied", "does not exist")
+
+
+@contextmanager
+def speaking(where: str) -> Iterator[None]:
+    """Turn what the database at `where` refuses into one sentence.
+
+    Raises:
+        Unreachable: when it does not answer, or is held by another for too long.
+        Corrupt: when it is damaged.
+        OpsError: for anything else that it refuses.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        raise _told(error, where) from error
+
+
+def _told(error: DBAPIError, where: str) -> OpsError:
+    said = str(error.orig).strip().partition("\n")[0]
+    if any(word in said for word in _DAMAGED):
+        return Corrupt(f"the ledger is damaged: {said}", where=where, remedy=f"move it away; {_NO_LOSS}")
+    if any(word in said for word in _BUSY):
+        return Unreachable(f"the ledger is held by another process: {said}", where=where, remedy="try again")
+    if any(word in said for word in _DENIED):
+        return BadInput(f"the ledger does not let us in: {said}", where=where, remedy=_CHECK)
+    if error.connection_invalidated or "connect" in said:
+        return Unreachable(f"the ledger does not answer: {said}", where=where, remedy=_CHECK)
+    return OpsError(f"the ledger refuses: {said}", where=where, remedy=f"mend that, or move it away; {_NO_LOSS}")

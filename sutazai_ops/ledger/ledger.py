@@ -1,0 +1,146 @@
+"""Writes down what was done, and answers what was done lately.
+
+Each method is one transaction. Recording the same set or the same verification again replaces what stood there, so a
+step that is repeated after a crash does no harm.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sutazai_ops.ledger.entries import Prune, Restore, SetEntry, VerificationEntry
+from sutazai_ops.ledger.errors import speaking
+from sutazai_ops.ledger.tables import backup_sets, prunes, restores, verifications
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Engine, Select, Table
+
+# Reading a set through takes nothing from an earlier restore of it, and a check without an end takes nothing at all.
+_SAYS_MORE = {"could not check": ("verified", "read", "corrupt"), "read": ("verified",)}
+
+
+class Ledger:
+    """The ledger, open. Every method raises `OpsError` in one sentence where its database cannot."""
+
+    def __init__(self, engine: Engine, where: str) -> None:
+        self._engine = engine
+        self.where = where
+        """Its URL without a password, for messages."""
+
+    def record_set(self, entry: SetEntry) -> None:
+        """Write down a set, or what has become of it."""
+        with self._writing() as connection:
+            _put(connection, backup_sets, [entry])
+
+    def record_verification(self, entry: VerificationEntry) -> None:
+        """Write down a proof of a set, and what the set is worth now."""
+        with self._writing() as connection:
+            _put(connection, verifications, [entry])
+            connection.execute(
+                update(backup_sets)
+                .where(backup_sets.c.id == entry.set, backup_sets.c.outcome.not_in(_SAYS_MORE.get(entry.outcome, ())))
+                .values(outcome=entry.outcome)
+            )
+
+    def record_restore(self, restore: Restore) -> None:
+        """Write down a restore that has ended, well or not."""
+        with self._writing() as connection:
+            connection.execute(insert(restores), _row(restore))
+
+    def record_prune(self, prune: Prune) -> None:
+        """Write down a prune, and mark the sets that went with it."""
+        with self._writing() as connection:
+            connection.execute(insert(prunes), _row(prune))
+            _mark_deleted(connection, prune.deleted, prune.at)
+
+    def recent_sets(self, limit: int) -> list[SetEntry]:
+        """The newest sets first, those that were deleted among them."""
+        query = select(backup_sets).order_by(backup_sets.c.taken_at.desc(), backup_sets.c.id.desc()).limit(limit)
+        return [SetEntry(**row) for row in self._rows(query)]
+
+    def recent_verifications(self, limit: int) -> list[VerificationEntry]:
+        """The newest proofs first."""
+        query = select(verifications).order_by(verifications.c.finished_at.desc()).limit(limit)
+        return [VerificationEntry(**row) for row in self._rows(query)]
+
+    def recent_restores(self, limit: int) -> list[Restore]:
+        """The newest restores first."""
+        query = select(restores).order_by(restores.c.started_at.desc(), restores.c.id.desc()).limit(limit)
+        return [Restore(**_without_id(row)) for row in self._rows(query)]
+
+    def recent_prunes(self, limit: int) -> list[Prune]:
+        """The newest prunes first."""
+        query = select(prunes).order_by(prunes.c.at.desc(), prunes.c.id.desc()).limit(limit)
+        return [Prune(**_without_id(row)) for row in self._rows(query)]
+
+    def rebuild_backups(
+        self,
+        store: str,
+        found: Sequence[tuple[SetEntry, Sequence[VerificationEntry]]],
+        present: Collection[str],
+        now: datetime,
+    ) -> None:
+        """Make all that is known of a store's backups anew from what its manifests say, in one transaction.
+
+        A set that the store no longer has keeps its row, marked as deleted; what was marked before stays as it was.
+
+        Args:
+            store: the id of the store; other stores' sets stay as they are.
+            found: every set that can be read, with its proofs.
+            present: ids of further sets that are there but cannot be relied on; their rows stay as they are.
+            now: when what is missing was missed; timezone-aware.
+        """
+        there = {entry.id for entry, _ in found} | set(present)
+        with self._writing() as connection:
+            known = connection.scalars(
+                select(backup_sets.c.id).where(backup_sets.c.store == store, backup_sets.c.deleted_at.is_(None))
+            )
+            _mark_deleted(connection, [one for one in known if one not in there], now)
+            for one, _ in found:
+                connection.execute(delete(verifications).where(verifications.c.set == one.id))
+            _put(connection, backup_sets, [entry for entry, _ in found])
+            _put(connection, verifications, [proof for _, proofs in found for proof in proofs])
+
+    def _rows(self, query: Select[Any]) -> Iterator[dict[str, Any]]:
+        with speaking(self.where), self._engine.connect().execution_options(writes=False) as connection:
+            rows = connection.execute(query).mappings().all()
+        return (dict(row) for row in rows)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with speaking(self.where), self._engine.begin() as connection:
+            yield connection
+
+
+def _mark_deleted(connection: Connection, ids: Sequence[str], at: datetime) -> None:
+    for one in ids:
+        connection.execute(
+            update(backup_sets).where(backup_sets.c.id == one, backup_sets.c.deleted_at.is_(None)).values(deleted_at=at)
+        )
+
+
+def _put(connection: Connection, table: Table, entries: Sequence[SetEntry] | Sequence[VerificationEntry]) -> None:
+    """Insert, or replace what has the same key; both databases spell it alike."""
+    if not entries:
+        return
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table)
+    others = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    statement = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
+    connection.execute(statement, [_row(entry) for entry in entries])
+
+
+def _row(entry: SetEntry | VerificationEntry | Restore | Prune) -> dict[str, Any]:
+    return asdict(entry)
+
+
+def _without_id(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "id"}

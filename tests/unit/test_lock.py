@@ -1,0 +1,108 @@
+"""Locks and leases: who may, who may not, and that neither outlives its holder."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from shelf import commit
+
+from sutazai_ops.backups.lock import exclusive, is_leased, lease
+from sutazai_ops.backups.store import Store
+from sutazai_ops.errors import BadInput, OpsError, Refused
+
+
+def holding(body: str) -> subprocess.Popen[str]:
+    """Another process that has run `body`, which ends in `with …:`, and waits inside of it until it is killed."""
+    code = f"""
+from pathlib import Path
+from sutazai_ops.backups.lock import exclusive, lease
+{body}
+    print("holding", flush=True)
+    input()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "holding\n"
+    return process
+
+
+def test_the_second_is_refused_and_told_who_is_first(tmp_path):
+    other = holding(f"with exclusive(Path({str(tmp_path)!r}), 'take a backup set'):")
+    try:
+        told = f"cannot prune: take a backup set \\(process {other.pid} on .*, since 20"
+        with pytest.raises(Refused, match=told), exclusive(tmp_path, "prune"):
+            pass
+    finally:
+        other.kill()
+        other.communicate()
+
+
+def test_a_lock_dies_with_a_holder_that_is_killed(tmp_path):
+    other = holding(f"with exclusive(Path({str(tmp_path)!r}), 'take a backup set'):")
+    other.send_signal(signal.SIGKILL)
+    other.communicate()
+    with exclusive(tmp_path, "prune"):
+        pass
+
+
+def test_a_lock_is_held_against_another_part_of_the_same_process(tmp_path):
+    with (
+        exclusive(tmp_path, "first"),
+        pytest.raises(Refused, match="cannot second: first"),
+        exclusive(tmp_path, "second"),
+    ):
+        pass
+
+
+def test_a_child_process_does_not_keep_the_lock(tmp_path):
+    with exclusive(tmp_path, "first"):
+        child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False)
+    try:
+        with exclusive(tmp_path, "second"):
+            pass
+    finally:
+        child.communicate()
+
+
+def test_a_lock_can_be_taken_again_after_an_error_inside_of_it(tmp_path):
+    with pytest.raises(ZeroDivisionError), exclusive(tmp_path, "first"):
+        raise ZeroDivisionError
+    with exclusive(tmp_path, "second"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OpsError, match="a part of the path is a file"), exclusive(tmp_path / "file" / "store", "prune"):
+        pass
+
+
+def test_many_can_read_a_set_at_once_and_it_is_leased_until_the_last_has_ended(tmp_path):
+    one = commit(Store(tmp_path))
+    other = holding(f"with lease(Path({str(one.folder)!r}), 'verify'):")
+    try:
+        with lease(one.folder, "restore"):
+            assert is_leased(one.folder)
+        assert is_leased(one.folder)
+    finally:
+        other.kill()
+        other.communicate()
+    assert not is_leased(one.folder)
+
+
+def test_asking_for_a_lease_leaves_none(tmp_path):
+    one = commit(Store(tmp_path))
+    assert not is_leased(one.folder)
+    assert not is_leased(one.folder)
+
+
+def test_a_set_that_has_gone_is_not_leased_and_cannot_be(tmp_path):
+    store = Store(tmp_path)
+    one = commit(store)
+    store.delete(one)
+    assert not is_leased(one.folder)
+    with pytest.raises(BadInput, match=f"cannot restore: the set {one.id} is not there"), lease(one.folder, "restore"):
+        pass
