@@ -7,8 +7,6 @@ One run takes one set, restores it, and only then prunes. A step that fails stop
 for itself whether tonight's set was verified, because a check gates one run only and a person can select one asset.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -25,15 +23,17 @@ from sutazai_ops.orchestration import (
     PermanentFailure,
     telling_dagster,
 )
+from sutazai_ops.platform import Platform, Service
+from sutazai_ops.settings import Settings
 
 if TYPE_CHECKING:
     from sutazai_ops.backups.night import Backups
     from sutazai_ops.backups.retention import RetentionPlan
     from sutazai_ops.backups.store import BackupSet
-    from sutazai_ops.platform import Platform, Service
-    from sutazai_ops.settings import Settings
 
 GROUP = "backups"
+NIGHT = "nightly_backup"
+Metadata = dict[str, int | float | str | dg.TableMetadataValue | dg.MarkdownMetadataValue]
 POOL = "backups"
 """One run at a time in dagster.yaml: two nights at once would fight for the lock of the store."""
 
@@ -59,7 +59,7 @@ def defs(settings: Settings, platform: Platform) -> dg.Definitions:
     if not services:
         return dg.Definitions()
     night = dg.define_asset_job(
-        "nightly_backup",
+        NIGHT,
         selection=dg.AssetSelection.groups(GROUP),
         description="Takes one backup set of every service, proves it by restoring it, then lets old sets go.",
         tags=TAGS | MAX_RUNTIME,
@@ -68,15 +68,15 @@ def defs(settings: Settings, platform: Platform) -> dg.Definitions:
     return dg.Definitions(
         assets=[_take(settings, services), _verification(services), _retention()],
         jobs=[night, verify_backup, restore_drill, prune_backups],
-        schedules=[_schedule(settings, night)],
+        schedules=[_schedule(settings)],
     )
 
 
-def _schedule(settings: Settings, night: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def _schedule(settings: Settings) -> dg.ScheduleDefinition:
     in_production = settings.environment == "production"
     return dg.ScheduleDefinition(
-        name="nightly_backup",
-        job=night,
+        name=NIGHT,
+        job_name=NIGHT,
         cron_schedule=settings.backup.schedule,
         execution_timezone=settings.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING if in_production else dg.DefaultScheduleStatus.STOPPED,
@@ -205,7 +205,7 @@ def _retention() -> dg.AssetsDefinition:
 class WhichSet(dg.Config):
     """Which backup set a job works on."""
 
-    set: str = Field(default="newest", description='An id, the beginning of one, "newest" or "latest-verified".')
+    backup_set: str = Field(default="newest", description='An id, the beginning of one, "newest" or "latest-verified".')
 
 
 class HowToPrune(dg.Config):
@@ -219,7 +219,7 @@ def read_set_through(context: dg.OpExecutionContext, config: WhichSet, operation
     """Climb the two lower rungs for one set."""
     from sutazai_ops.backups.night import READ_THROUGH
 
-    _prove(context, operations, config.set, READ_THROUGH)
+    _prove(context, operations, config.backup_set, READ_THROUGH)
 
 
 @dg.op(
@@ -227,7 +227,7 @@ def read_set_through(context: dg.OpExecutionContext, config: WhichSet, operation
 )
 def restore_set(context: dg.OpExecutionContext, config: WhichSet, operations: Operations) -> None:
     """Climb the whole ladder for one set."""
-    _prove(context, operations, config.set, tuple(Rung))
+    _prove(context, operations, config.backup_set, tuple(Rung))
 
 
 @dg.op(pool=POOL, description="Deletes sets that no rule needs.")
@@ -272,13 +272,13 @@ def _prove(context: dg.OpExecutionContext, operations: Operations, ref: str, run
     _refuse_unless_good(verification)
 
 
-def _open(operations: Operations) -> Backups:
+def _open(operations: Operations) -> "Backups":
     from sutazai_ops.backups.night import Backups
 
     return Backups.of(operations.open())
 
 
-def _tonights(backups: Backups, run: str) -> BackupSet:
+def _tonights(backups: "Backups", run: str) -> "BackupSet":
     """The set that this run took; the newest where a person runs a later step by itself."""
     for backup_set in backups.store.listing().sets[:5]:
         if not backup_set.problem and backup_set.manifest().run == run:
@@ -315,14 +315,14 @@ def _refuse_unless_good(verification: Verification) -> None:
     raise PermanentFailure(f"the set {verification.set} is {verification.outcome.value}: {words}")
 
 
-def _service_metadata(manifest: Manifest, service: str) -> dict[str, dg.RawMetadataValue]:
+def _service_metadata(manifest: Manifest, service: str) -> Metadata:
     return {**figures.of_service(manifest, service), "artifacts": _table(figures.of_artifacts(manifest, service))}
 
 
-def _proof_metadata(backups: Backups, manifest: Manifest, verification: Verification) -> dict[str, dg.RawMetadataValue]:
+def _proof_metadata(backups: "Backups", manifest: Manifest, verification: Verification) -> Metadata:
     from sutazai_ops.backups.picture import as_markdown
 
-    metadata: dict[str, dg.RawMetadataValue] = {**figures.of_verification(verification, manifest)}
+    metadata: Metadata = {**figures.of_verification(verification, manifest)}
     if verification.restore_seconds:
         metadata["phases"] = _table(figures.of_phases(verification))
     metadata["artifacts"] = _table(figures.of_artifacts(manifest))
@@ -331,12 +331,12 @@ def _proof_metadata(backups: Backups, manifest: Manifest, verification: Verifica
     return metadata
 
 
-def _retention_metadata(plan: RetentionPlan, gone: list[str]) -> dict[str, dg.RawMetadataValue]:
+def _retention_metadata(plan: "RetentionPlan", gone: list[str]) -> Metadata:
     rows: list[figures.Figures] = [
         {"set": decision.set, "fate": "kept" if decision.keep else "deleted", "because": decision.because}
         for decision in plan.decisions
     ]
-    metadata: dict[str, dg.RawMetadataValue] = {"kept_sets": len(rows) - len(gone), "deleted_sets": len(gone)}
+    metadata: Metadata = {"kept_sets": len(rows) - len(gone), "deleted_sets": len(gone)}
     if rows:
         metadata["decisions"] = _table(rows)
     if plan.refused:
