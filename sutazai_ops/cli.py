@@ -1,126 +1,90 @@
 """The front door for a person at a terminal: `sutazai-ops …`.
 
-Every error is shown here and only here: what happened, where, what to do, and an exit code (`ExitCode`). A traceback is
-never shown; that of a defect goes to the log, whose path is. Importing this module loads no database driver and no
-Dagster, so that help and completion answer at once.
+Assembles the commands, and is the one place where an error becomes words and an exit code: what an operator can cause
+is a sentence of what, of where, and of what to do; a defect of this program is one sentence and the path of its log.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from sutazai_ops import __version__
 from sutazai_ops.commands import backup, config, doctor, ledger, platform, restore
 from sutazai_ops.errors import ExitCode, OpsError
 from sutazai_ops.terminal import Terminal
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-
-def _alone(command: Callable[..., None]) -> typer.Typer:
-    commands = typer.Typer()
-    commands.command()(command)
-    return commands
-
-
-COMMANDS: tuple[tuple[typer.Typer, str | None], ...] = (
-    (platform.app, None),
-    (backup.app, "backup"),
-    (_alone(restore.restore), None),
-    (ledger.app, "ledger"),
-    (config.app, "config"),
-    (doctor.app, None),
-)
-"""The commands in the order of the help; those under a name stand behind that word."""
-
-# What a shell reports for a program that ended by SIGINT and by SIGPIPE.
 INTERRUPTED = 130
-PIPE_CLOSED = 141
-
-
-class FrontDoor(TyperGroup):
-    """Turns every end of a command that is no success into words and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  (typer keeps its context's type to itself)
-        """Run the command that was typed."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except OpsError as error:
-            _show(error)
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            Terminal().err.print("interrupted: what was under way was ended; what was finished stays")
-            raise typer.Exit(INTERRUPTED) from None
-        except OSError as error:
-            if error.errno != errno.EPIPE:
-                raise
-            # Python flushes standard output once more when it ends, and would complain about the closed pipe.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(PIPE_CLOSED) from None
-        else:
-            return result
-
+"""As a shell reports a command that SIGINT ended: 128 + 2."""
 
 app = typer.Typer(
-    name="sutazai-ops",
-    cls=FrontDoor,
+    help="Bring the platform up, back it up, prove the backups, and bring them back.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _commands, _name in COMMANDS:
-    app.add_typer(_commands, name=_name)
+for commands in (platform.app, doctor.app):
+    app.registered_commands += commands.registered_commands
+app.add_typer(backup.app, name="backup")
+app.command("restore")(restore.restore)
+app.add_typer(config.app, name="config")
+app.add_typer(ledger.app, name="ledger")
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001  (typer calls it with the option's value)
+def _version(wanted: bool) -> None:  # noqa: FBT001  (typer calls it with the flag's value)
     if wanted:
-        Terminal().say(__version__)
+        typer.echo(f"sutazai-ops {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def sutazai_ops(
-    *,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
-    ] = False,
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),  # noqa: FBT001, FBT003
 ) -> None:
-    """Roll a self-hosted platform out, and prove its backups by restoring them."""
+    """What every command has in common."""
 
 
 def main() -> None:
-    """What the shell runs."""
+    """Run one command and end the process with its exit code (see `ExitCode`)."""
     try:
-        app()
-    except Exception as error:  # noqa: BLE001  (the front door: whatever comes here is a defect of ours)
-        from sutazai_ops.logs import write_defect
-
-        log = write_defect(_log_folder(), " ".join(sys.argv[:3]), error)
-        Terminal().err.print(
-            f"this is a fault of sutazai-ops itself: {type(error).__name__}\n  its log says more: {log}"
-        )
+        app(standalone_mode=True)
+    except OpsError as error:
+        _tell(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        Terminal().err.print("interrupted; nothing half-done stays, and the next run sweeps what was left")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read us has seen enough. Python would complain when it flushes at exit, so that goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.DONE)
+    except Exception as error:  # noqa: BLE001  (the front door)
+        _tell_defect(error)
         sys.exit(ExitCode.DEFECT)
 
 
-def _show(error: OpsError) -> None:
-    what = error.what if error.what.startswith("cannot ") else f"cannot go on: {error.what}"
-    Terminal().err.print("\n  ".join(part for part in (what, error.where, error.remedy) if part))
+def _tell(error: OpsError) -> None:
+    err = Terminal().err
+    command = " ".join(word for word in sys.argv[1:3] if not word.startswith("-"))
+    err.print(f"{command or 'sutazai-ops'} failed: {error.what}")
+    for line in (error.where, error.remedy):
+        if line:
+            err.print(f"  {line}")
 
 
-def _log_folder() -> Path | None:
+def _tell_defect(error: Exception) -> None:
+    from sutazai_ops.logs import write_defect
     from sutazai_ops.settings import load
 
     try:
-        return load().settings.logs
+        folder = load().settings.logs
     except OpsError:
-        return None
+        folder = None
+    log = write_defect(folder, " ".join(sys.argv), error)
+    Terminal().err.print(f"a defect of this program: {type(error).__name__}; please report it with {log}")
+
+
+if __name__ == "__main__":
+    main()

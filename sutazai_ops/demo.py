@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops import human
 from sutazai_ops.errors import Corrupt, OpsError, Refused
-from sutazai_ops.installation import Installation, open_installation
+from sutazai_ops.installation import open_installation
 from sutazai_ops.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sutazai_ops.backups.night import Backups
     from sutazai_ops.backups.store import BackupSet
     from sutazai_ops.engines import Server
+    from sutazai_ops.installation import Installation
 
 DATABASE = "sutazai_demo"
 REDIS_DATABASE = 15

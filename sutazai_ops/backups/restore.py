@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.backups import records
 from sutazai_ops.backups.lock import lease
-from sutazai_ops.backups.manifest import Manifest, PostgresFacts, RedisFacts
+from sutazai_ops.backups.manifest import PostgresFacts, RedisFacts
 from sutazai_ops.errors import BadInput, Corrupt, Refused
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from sutazai_ops.backups.manifest import Manifest
     from sutazai_ops.backups.night import Backups
     from sutazai_ops.backups.store import BackupSet
     from sutazai_ops.progress import Progress
@@ -228,7 +229,7 @@ def _restore_redis(backups: Backups, backup_set: BackupSet, manifest: Manifest, 
     with backups.bench() as bench:
         make_data_folder(step.service, manifest, backup_set.folder, target, layout_of(facts), bench)
     if step.swap:
-        swap_in(backups.engine, step.service, target, facts, datetime.now(UTC))
+        swap_in(backups.engine, step.service, target, facts, step.aside)
     return facts.keys
 
 

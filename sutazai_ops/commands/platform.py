@@ -147,7 +147,7 @@ def _last_verified(store: Store) -> dict[str, Any]:
                 "taken_at": one.summary.taken_at,
                 "recovery_seconds": one.verification.recovery_seconds if one.verification else None,
             }
-    return {"known": listing.complete, "set": None, "trouble": list(listing.trouble)}
+    return {"known": listing.complete or not store.folder.exists(), "set": None, "trouble": list(listing.trouble)}
 
 
 def _backup_words(backup: dict[str, Any], now: datetime) -> str:

@@ -137,7 +137,10 @@ def is_alive(identity: Identity | None) -> bool:
         process = psutil.Process(identity.pid)
         if process.status() == psutil.STATUS_ZOMBIE or _start_time(identity.pid) != identity.started:
             return False
-        return str(Path(process.exe()).resolve()) in {identity.executable, str(Path(shutil.which("setpriv") or "").resolve())}
+        return str(Path(process.exe()).resolve()) in {
+            identity.executable,
+            str(Path(shutil.which("setpriv") or "").resolve()),
+        }
     except psutil.AccessDenied:
         # Root without CAP_SYS_PTRACE, as in Docker, may not ask; id and start time have matched.
         return True

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
-from datetime import UTC
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +23,6 @@ from sutazai_ops.errors import Corrupt, OpsError, Refused, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from sutazai_ops.backups.kinds import Workbench
     from sutazai_ops.backups.manifest import Manifest, RedisFacts
@@ -98,7 +96,7 @@ def make_data_folder(
         flush(target.parent)
 
 
-def swap_in(engine: Engine, service: str, prepared: Path, facts: RedisFacts, now: datetime) -> Path:
+def swap_in(engine: Engine, service: str, prepared: Path, facts: RedisFacts, aside_name: str) -> Path:
     """Stop a service, put its data aside, have it start from `prepared`, and return where the old data is.
 
     Args:
@@ -106,7 +104,7 @@ def swap_in(engine: Engine, service: str, prepared: Path, facts: RedisFacts, now
         service: whose data is replaced.
         prepared: what `make_data_folder` made, on the same disk as the service's data; it is moved away.
         facts: what the service has to hold then.
-        now: names the old data's folder; timezone-aware.
+        aside_name: what the old data's folder is called then.
 
     Raises:
         Refused: when `prepared` is on another disk; nothing was done.
@@ -114,7 +112,7 @@ def swap_in(engine: Engine, service: str, prepared: Path, facts: RedisFacts, now
             the service runs with it.
     """
     live = engine.data_folder(service)
-    aside = live.with_name(f"{live.name}.before-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+    aside = live.with_name(aside_name)
     _refuse_another_disk(prepared, live)
     engine.give_data(service, prepared)
     engine.stop(service)
