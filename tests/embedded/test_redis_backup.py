@@ -452,7 +452,7 @@ def live(engine):
 def test_a_swap_gives_the_service_the_snapshot_and_keeps_the_old_data(live, taken, bench):
     prepared = live.data_folder("cache").parent / "prepared"
     make_data_folder("cache", taken.manifest, taken.folder, prepared, Layout.APPEND_ONLY, bench)
-    aside = swap_in(live, "cache", prepared, taken.facts, datetime.now(UTC))
+    aside = swap_in(live, "cache", prepared, taken.facts, "data.before")
     assert compare(taken.facts, live.server("cache")) == []
     live.restart("cache")
     assert size(live.server("cache")) == 120_000
@@ -464,7 +464,7 @@ def test_a_swap_to_what_does_not_load_puts_the_old_data_back(live, taken, bench)
     prepared = live.data_folder("cache").parent / "prepared-wrongly"
     make_data_folder("cache", taken.manifest, taken.folder, prepared, Layout.SNAPSHOT, bench)
     with pytest.raises(Corrupt, match="loaded 0 keys instead of 200000"):
-        swap_in(live, "cache", prepared, taken.facts, datetime.now(UTC))
+        swap_in(live, "cache", prepared, taken.facts, "data.before")
     with closing(connect(live.server("cache"))) as client:
         assert client.get("today") == b"not in the backup"
     assert (prepared / "dump.rdb").is_file()
