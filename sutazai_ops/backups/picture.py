@@ -72,10 +72,8 @@ def _draw_sizes(axes: Axes, bars: Sequence[Bar]) -> None:
             places, heights = zip(*chosen, strict=True)
             axes.bar(places, heights, color=colour, hatch=hatch, edgecolor="white", label=outcome.value)
     axes.set_title(f"last {len(bars)} backup sets, size as stored (MB)", fontsize=9, loc="left")
-    axes.set_ylim(bottom=0)
-    axes.legend(fontsize=8, frameon=False, ncols=len(_LOOKS), loc="upper left", bbox_to_anchor=(0, 1.0))
-    axes.margins(y=0.3)
-    _plain(axes)
+    axes.legend(fontsize=8, frameon=False, ncols=len(_LOOKS), loc="upper left")
+    _plain(axes, headroom=1.35)
 
 
 def _draw_seconds(axes: Axes, bars: Sequence[Bar]) -> None:
@@ -85,11 +83,12 @@ def _draw_seconds(axes: Axes, bars: Sequence[Bar]) -> None:
     axes.set_title(
         "measured time to restore all of it (seconds); none where it was not restored", fontsize=9, loc="left"
     )
-    axes.set_ylim(bottom=0)
-    _plain(axes)
+    _plain(axes, headroom=1.15)
 
 
-def _plain(axes: Axes) -> None:
+def _plain(axes: Axes, *, headroom: float) -> None:
+    """Start at zero, and leave room above for the legend and the highest mark."""
+    axes.set_ylim(0, max(axes.dataLim.y1, 0.001) * headroom)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     axes.set_xlim(left=-0.7)
