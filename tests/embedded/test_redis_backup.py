@@ -23,7 +23,7 @@ from sutazai_ops.backups.redis.restore import compare, unpack
 from sutazai_ops.backups.replication import pull
 from sutazai_ops.backups.store import Store
 from sutazai_ops.backups.stream import Writer
-from sutazai_ops.engines import account, toolchain
+from sutazai_ops.engines import toolchain
 from sutazai_ops.engines.base import Account, Endpoint, ScratchOptions
 from sutazai_ops.engines.embedded import EmbeddedEngine
 from sutazai_ops.engines.redis import connect
@@ -56,16 +56,6 @@ end
 """
 
 
-class HostedEngine(EmbeddedEngine):
-    """The embedded engine as far as a swap needs to see into it."""
-
-    def data_folder(self, service):
-        return self._folder(service) / "data"
-
-    def give_data(self, service, folder):
-        account.give(folder)
-
-
 @dataclass(frozen=True)
 class ASet:
     """A set under way, as the verifier gets it."""
@@ -89,7 +79,7 @@ def engine(tmp_path_factory):
     platform = Platform(
         folder=home, phases=(Phase(name="core", file=CACHE.file, services=("cache",)),), services={"cache": service}
     )
-    return HostedEngine(Settings(home=home), platform)
+    return EmbeddedEngine(Settings(home=home), platform)
 
 
 @pytest.fixture
@@ -464,7 +454,7 @@ def test_a_swap_to_what_does_not_load_puts_the_old_data_back(live, taken, bench)
     prepared = live.data_folder("cache").parent / "prepared-wrongly"
     make_data_folder("cache", taken.manifest, taken.folder, prepared, Layout.SNAPSHOT, bench)
     with pytest.raises(Corrupt, match="loaded 0 keys instead of 200000"):
-        swap_in(live, "cache", prepared, taken.facts, "data.before")
+        swap_in(live, "cache", prepared, taken.facts, "data.before-another")
     with closing(connect(live.server("cache"))) as client:
         assert client.get("today") == b"not in the backup"
     assert (prepared / "dump.rdb").is_file()

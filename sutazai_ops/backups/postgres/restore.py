@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from psycopg.errors import DuplicateDatabase
+from psycopg.errors import DuplicateDatabase, ProgrammingError
 
 from sutazai_ops.backups.kinds import Restored, timed
 from sutazai_ops.backups.manifest import ArtifactKind, PostgresFacts
@@ -214,6 +214,8 @@ def _create_database(server: Server, database: Database, into: str) -> None:
                 f"{server.name} has a database {into} already",
                 remedy="name another one with --into, or drop it yourself if nobody needs it",
             ) from None
+        except ProgrammingError as error:
+            raise CommandFailed(f"{server.name} cannot create the database {into}: {error.diag.message_primary}") from None
         for setting in database.settings:
             name, _, value = setting.partition("=")
             parts = [sql.SQL(part) if part.isidentifier() else sql.Identifier(part) for part in name.split(".")]
