@@ -256,9 +256,7 @@ def test_preflight_refuses_a_disk_that_is_too_small_and_names_both_numbers(backu
 
 def test_preflight_refuses_an_exclusion_that_excludes_nothing(backups):
     (service,) = backups.services(["postgres"])
-    odd = service.model_copy(
-        update={"backup": service.backup.model_copy(update={"exclude_databases": ("sutzai",)})}
-    )
+    odd = service.model_copy(update={"backup": service.backup.model_copy(update={"exclude_databases": ("sutzai",)})})
     with pytest.raises(BadInput, match="sutzai"):
         night.ready(backups, [odd])
 
@@ -336,9 +334,7 @@ def test_the_dagster_job_takes_proves_and_prunes_and_shows_figures(backups, monk
     assert shown["restore_verification"]["recovery_seconds"].value > 0
     assert shown["restore_verification"]["last_sets"].value.startswith("![")
     assert shown["retention"]["kept_sets"].value == len(backups.store.listing().sets)
-    assert checks == dict.fromkeys(
-        ["hashes", "archives", "restore", "content", "self_test", "nothing_in_doubt"], True
-    )
+    assert checks == dict.fromkeys(["hashes", "archives", "restore", "content", "self_test", "nothing_in_doubt"], True)
     secrets = [path.read_text().strip() for path in backups.settings.secrets.iterdir()]
     told = repr([event.to_json() if hasattr(event, "to_json") else repr(event) for event in result.all_events])
     assert secrets
