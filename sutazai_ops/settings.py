@@ -78,9 +78,11 @@ class BackupSettings(Model):
     keep_verified: int = Field(default=3, ge=1)
     """This many verified sets stay, whatever their age."""
     keep_daily: int = Field(default=0, ge=0)
+    """The newest verified set of each of the last so many days that have one is kept, too."""
     keep_weekly: int = Field(default=0, ge=0)
+    """The same for weeks."""
     keep_monthly: int = Field(default=0, ge=0)
-    """The newest verified set of so many further days, weeks and months is kept, too."""
+    """The same for months."""
     shrink_limit: float = Field(default=0.5, ge=0, lt=1)
     """Nothing is pruned on a night whose set is smaller than this share of the one before: it may be empty."""
     restore_every: int = Field(default=1, ge=1)
@@ -90,8 +92,9 @@ class BackupSettings(Model):
     transfer_timeout_seconds: int = Field(default=3600, ge=1)
     """How long the transfer of a Redis snapshot may take."""
     compression_level: int = Field(default=3, ge=1, le=19)
+    """zstd's level; 3 with 2 workers was four times as fast as gzip and 13 % smaller."""
     compression_threads: int = Field(default=2, ge=1, le=64)
-    """zstd's level and workers; 3 with 2 workers was four times as fast as gzip and 13 % smaller."""
+    """zstd's workers."""
     restore_jobs: int = Field(default=2, ge=1, le=64)
     """How many tables or indexes pg_restore builds at once."""
 

@@ -1,101 +1,66 @@
-"""docs/settings.md, made from the settings' own types, bounds and descriptions so that it cannot fall behind."""
+"""Makes docs/settings.md out of the settings themselves, so that the page cannot say anything else than the program."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
 
 from sutazai_ops.settings import PACKAGED_PLATFORM, PREFIX, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
 
 HEAD = """# Settings
 
-`sutazai-ops config show` shows every setting as it is now and where it came from; `sutazai-ops config check` reads them
-and every file of the platform. This page is printed by `sutazai-ops config reference`.
+    sutazai-ops config show     # every setting, its value, and where that came from
+    sutazai-ops config check    # read the settings and the platform's files, touch no server
 
 A value comes from the environment, else from `sutazai.toml` in the working folder (or the file that `SUTAZAI_CONFIG`
-names), else it is the default. A variable that is empty counts as not set. A key that is not known is refused. Relative
-paths start at the working folder.
+names), else it is the default. A key that nobody knows is refused by name. No setting holds a secret: passwords are
+named by the file that holds them.
 
 ```toml
-# sutazai.toml
-environment = "production"
+environment = "production"          # schedules run by themselves
 timezone = "Europe/Berlin"
 
 [backup]
-store = "/srv/backups"
 keep_within_days = 14
 
-# A database that already exists: it is backed up, and never started or stopped.
-[external.postgres]
+[external.postgres]                 # the service `postgres` is somebody else's server
 address = "postgresql://backup@db.example:5432"
-password_file = "/etc/sutazai/postgres-password"
+password_file = "/etc/sutazai/postgres_password"
 ```
 
-In the environment, levels are parted by two underscores: `SUTAZAI_BACKUP__KEEP_WITHIN_DAYS=14`. A level whose name a
-variable cannot hold, such as a service with a dash, is written as JSON:
-`SUTAZAI_EXTERNAL='{"orders-db": {"address": "postgresql://backup@db.example:5432"}}'`.
+This page is made by `sutazai-ops config reference`.
 
-| setting | variable | value | default | meaning |
-|---|---|---|---|---|
+| key | variable | default | meaning |
+|---|---|---|---|
 """
 
 
 def settings_page() -> str:
-    """The whole page, as Markdown."""
-    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in _rows(Settings.model_json_schema()))
+    """The page as Markdown, one row a setting."""
+    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in _rows(Settings))
 
 
-def _rows(schema: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    for key, field in _fields(schema, schema):
-        variable = PREFIX + key.replace(".", "__").replace("NAME", "name").upper()
-        yield (
-            f"`{key}`",
-            f"`{variable}`",
-            _value(field),
-            _default(field),
-            field.get("description", "").replace("\n", " "),
-        )
-
-
-def _fields(schema: Mapping[str, Any], model: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Every setting by its dotted key; `NAME` stands for a key that an operator chooses."""
-    for name, field in model["properties"].items():
-        if "$ref" in field:
-            yield from _fields(schema, _referred(schema, field), f"{before}{name}.")
-        elif "additionalProperties" in field or "patternProperties" in field:
-            below = field.get("additionalProperties") or next(iter(field["patternProperties"].values()))
-            yield from _fields(schema, _referred(schema, below), f"{before}{name}.NAME.")
+def _rows(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, str, str, str]]:
+    for name, field in model.model_fields.items():
+        key = before + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _rows(field.annotation, f"{key}.")
         else:
-            yield before + name, field
+            yield f"`{key}`", f"`{PREFIX}{key.replace('.', '__').upper()}`", _default(field), _meaning(field)
 
 
-def _referred(schema: Mapping[str, Any], field: Mapping[str, Any]) -> Mapping[str, Any]:
-    referred: Mapping[str, Any] = schema["$defs"][field["$ref"].rpartition("/")[2]]
-    return referred
-
-
-def _value(field: Mapping[str, Any]) -> str:
-    kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
-    kind = kinds[0]
-    if "enum" in kind or "const" in kind:
-        return ", ".join(f"`{choice}`" for choice in kind.get("enum", [kind.get("const")]))
-    bounds = [
-        f"{word} {kind[bound]}"
-        for bound, word in (("minimum", "from"), ("maximum", "to"), ("exclusiveMaximum", "below"))
-        if bound in kind
-    ]
-    words = {"integer": "whole number", "number": "number", "array": "list", "string": "text"}
-    word = "path" if kind.get("format") in {"path", "file-path"} else words[kind["type"]]
-    return " ".join([word, *bounds])
-
-
-def _default(field: Mapping[str, Any]) -> str:
-    default = field.get("default")
-    if default is None:
+def _default(field: FieldInfo) -> str:
+    value: Any = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or value == {}:
         return ""
-    if default == str(PACKAGED_PLATFORM):
-        return "the platform that this program brings"
-    return f"`{default if isinstance(default, str) else json.dumps(default)}`"
+    return "the packaged one" if value == PACKAGED_PLATFORM else f"`{value}`"
+
+
+def _meaning(field: FieldInfo) -> str:
+    return " ".join((field.description or "").split())
