@@ -170,7 +170,7 @@ def test_no_plan_deletes_what_is_pinned_read_foreign_or_odd_or_what_is_not_there
     assert sorted(decision.set for decision in plan.decisions) == sorted(by_id)
     for deleted in plan.deletes:
         one = by_id[deleted]
-        assert not (one.pinned or one.leased or one.foreign or one.problem)
+        assert not any((one.pinned, one.leased, one.foreign, one.problem))
     if plan.refused:
         assert plan.deletes == ()
 

@@ -215,7 +215,9 @@ def _create_database(server: Server, database: Database, into: str) -> None:
                 remedy="name another one with --into, or drop it yourself if nobody needs it",
             ) from None
         except ProgrammingError as error:
-            raise CommandFailed(f"{server.name} cannot create the database {into}: {error.diag.message_primary}") from None
+            raise CommandFailed(
+                f"{server.name} cannot create the database {into}: {error.diag.message_primary}"
+            ) from None
         for setting in database.settings:
             name, _, value = setting.partition("=")
             parts = [sql.SQL(part) if part.isidentifier() else sql.Identifier(part) for part in name.split(".")]

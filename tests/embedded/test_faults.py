@@ -1,0 +1,303 @@
+"""What a night leaves behind when something breaks in the middle of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
+from shutil import copytree
+from threading import Thread
+
+import psutil
+import pytest
+from redis.exceptions import ResponseError
+
+from sutazai_ops.backups.manifest import Outcome, Rung
+from sutazai_ops.backups.night import Backups, prove_set, take_set
+from sutazai_ops.backups.restore import Wish, apply, plan
+from sutazai_ops.backups.stream import Writer
+from sutazai_ops.backups.verify import _Proof, check_hash, verify
+from sutazai_ops.engines.postgres import connect as connect_postgres
+from sutazai_ops.engines.redis import connect as connect_redis
+from sutazai_ops.errors import Corrupt, OpsError, Unreachable
+from sutazai_ops.installation import Installation
+from sutazai_ops.progress import Silent
+from sutazai_ops.settings import BackupSettings, Loaded, Settings
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture(scope="module")
+def backups(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    settings = Settings(home=home, backup=BackupSettings(lock_timeout_seconds=1))
+    installation = Installation(Loaded(settings=settings, origins={}))
+    engine = installation.engine
+    try:
+        engine.apply(engine.plan(list(installation.platform)), Silent())
+        with connect_postgres(engine.server("postgres"), "sutazai") as connection:
+            connection.execute("CREATE TABLE t AS SELECT n, md5(n::text) AS words FROM generate_series(1, 300000) n")
+        with closing(connect_redis(engine.server("redis"))) as client:
+            client.mset({f"k{n}": "v" * 50 for n in range(20_000)})
+        yield Backups.of(installation)
+    finally:
+        for service in ("redis", "postgres"):
+            engine.stop(service)
+
+
+def environment(backups):
+    return os.environ | {"SUTAZAI_HOME": str(backups.settings.home)}
+
+
+def night(backups) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "sutazai_ops.cli", "backup", "run"]
+    return subprocess.Popen(command, env=environment(backups), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def names(backups) -> list[str]:
+    return [path.name for path in backups.settings.backup_store.iterdir() if path.is_dir()]
+
+
+def test_a_night_killed_at_any_point_leaves_only_whole_sets_and_the_next_one_succeeds(backups):
+    started = time.monotonic()
+    whole = night(backups)
+    assert whole.wait() == 0
+    lasts = time.monotonic() - started
+    for point in range(1, 13):
+        run = night(backups)
+        with suppress(subprocess.TimeoutExpired):
+            run.wait(lasts * point / 13)
+        run.kill()
+        run.communicate()
+        listing = backups.store.listing()
+        assert [one.problem for one in listing.sets] == [""] * len(listing.sets)
+        for one in listing.sets:
+            for artifact in one.manifest().artifacts:
+                check_hash(artifact, one.folder / artifact.path)
+    after = night(backups)
+    assert after.wait() == 0, after.stderr
+    assert [name for name in names(backups) if name.startswith(".")] == []
+    assert list(backups.settings.scratch.glob("[!.]*")) == []
+    busy = [process.name() for process in psutil.process_iter(["name"]) if process.info["name"] == "pg_dump"]
+    assert busy == []
+    newest = backups.store.find("newest")
+    assert newest.outcome is Outcome.VERIFIED
+
+
+class Meanwhile:
+    """Does something once, when the dump of a database has begun."""
+
+    def __init__(self, monkeypatch, act) -> None:
+        write, done = Writer.write, []
+
+        def write_and_act(writer, chunk) -> None:
+            if not done and writer._path.name == "sutazai.dump.zst":
+                done.append(True)
+                act()
+            write(writer, chunk)
+
+        monkeypatch.setattr(Writer, "write", write_and_act)
+
+
+def refused(backups, services=None) -> OpsError:
+    before = names(backups)
+    with pytest.raises(OpsError) as told:
+        take_set(backups, backups.services(services), Silent())
+    assert names(backups) == before
+    return told.value
+
+
+def kill_pg_dump() -> None:
+    for process in psutil.process_iter(["name"]):
+        if process.info["name"] == "pg_dump":
+            process.send_signal(signal.SIGKILL)
+
+
+def test_a_pg_dump_that_is_killed_leaves_no_set_and_one_sentence(backups, monkeypatch):
+    Meanwhile(monkeypatch, kill_pg_dump)
+    assert "signal 9" in refused(backups).what
+
+
+def test_a_database_that_is_dropped_meanwhile_leaves_no_set(backups, monkeypatch):
+    server = backups.engine.server("postgres")
+    with connect_postgres(server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE aaa TEMPLATE sutazai")
+    write = Writer.write
+
+    def write_and_drop(writer, chunk) -> None:
+        if writer._path.name == "aaa.dump.zst":
+            with connect_postgres(server, autocommit=True) as connection:
+                connection.execute("DROP DATABASE IF EXISTS aaa WITH (FORCE)")
+        write(writer, chunk)
+
+    monkeypatch.setattr(Writer, "write", write_and_drop)
+    try:
+        error = refused(backups)
+    finally:
+        with connect_postgres(server, autocommit=True) as connection:
+            connection.execute("DROP DATABASE IF EXISTS aaa WITH (FORCE)")
+    assert "Traceback" not in str(error)
+
+
+def test_a_table_that_stays_locked_is_named(backups):
+    with connect_postgres(backups.engine.server("postgres"), "sutazai") as connection:
+        connection.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        error = refused(backups, ["postgres"])
+    assert isinstance(error, Unreachable)
+    assert "public.t" in error.what
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_disk_that_fills_up_in_the_middle_leaves_the_sets_that_are_there(backups, monkeypatch, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        settings = backups.settings.model_copy(update={"backup": BackupSettings(store=small / "store")})
+        there = Backups(settings, backups.platform, backups.engine, backups.ledger)
+        monkeypatch.setattr("sutazai_ops.backups.preflight.free_bytes", lambda _path: 10**12)
+        kept = take_set(there, there.services(["redis"]), Silent())
+        error = refused(there, ["postgres"])
+        assert "the disk is full" in error.what
+        assert str(small) in error.where
+        assert [one.id for one in there.store.listing().sets] == [kept.id]
+        for artifact in kept.manifest().artifacts:
+            check_hash(artifact, kept.folder / artifact.path)
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_a_redis_that_dies_during_the_transfer_leaves_no_set(backups, monkeypatch):
+    write = Writer.write
+
+    def write_and_kill(writer, chunk) -> None:
+        if writer._path.name == "snapshot.rdb.zst" and not killed:
+            killed.append(True)
+            with closing(connect_redis(backups.engine.server("redis"))) as client:
+                client.client_kill_filter(_type="replica")
+        write(writer, chunk)
+
+    killed: list[bool] = []
+    with closing(connect_redis(backups.engine.server("redis"))) as client:
+        # Larger than all buffers on the way, so that the transfer still goes on when it is cut.
+        client.mset({f"large:{n}": os.urandom(1_000_000) for n in range(60)})
+        monkeypatch.setattr(Writer, "write", write_and_kill)
+        error = refused(backups, ["redis"])
+        client.delete(*(f"large:{n}" for n in range(60)))
+    assert error.retryable
+
+
+def test_a_redis_that_saves_meanwhile_is_backed_up(backups):
+    with closing(connect_redis(backups.engine.server("redis"))) as client, suppress(ResponseError):
+        client.bgsave()  # refused where one is under way already, which serves as well
+    one = take_set(backups, backups.services(["redis"]), Silent())
+    assert one.manifest().keys >= 20_000
+
+
+def test_a_wrong_password_is_one_sentence_and_no_retry(backups):
+    file = backups.settings.secrets / "postgres_password"
+    right = file.read_text()
+    file.write_text("not-the-password")
+    try:
+        error = refused(backups)
+    finally:
+        file.write_text(right)
+    assert "password" in error.what
+    assert not error.retryable
+    assert "not-the-password" not in str(error)
+
+
+def test_two_hundred_flipped_bits_and_fifty_truncations_are_all_noticed(backups, tmp_path):
+    one = backups.store.find("latest-verified")
+    manifest = one.manifest()
+    chance = random.Random(20261123)
+    damaged = tmp_path / "damaged"
+    with backups.bench() as bench:
+        proof = _Proof(manifest, one.folder, bench)
+        for number in range(250):
+            artifact = chance.choice(manifest.artifacts)
+            content = bytearray((one.folder / artifact.path).read_bytes())
+            if number < 200:
+                content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+            else:
+                del content[chance.randrange(len(content)) :]
+            damaged.write_bytes(content)
+            with pytest.raises(Corrupt):
+                check_hash(artifact, damaged)
+            with pytest.raises(Corrupt):
+                proof.read_through(artifact, damaged)
+
+
+def test_no_password_is_seen_while_a_night_runs_nor_found_in_a_file_afterwards(backups):
+    secrets = [path.read_text().strip() for path in backups.settings.secrets.iterdir()]
+    seen: list[str] = []
+    running = True
+
+    def look() -> None:
+        while running:
+            for process in psutil.process_iter():
+                with suppress(psutil.Error, OSError):
+                    seen.extend(process.cmdline())
+                    seen.extend(f"{key}={value}" for key, value in process.environ().items())
+
+    watcher = Thread(target=look)
+    watcher.start()
+    try:
+        one = take_set(backups, backups.services(), Silent())
+        prove_set(backups, one, Silent())
+    finally:
+        running = False
+        watcher.join()
+    assert any("PGPASSFILE" in word for word in seen)
+    assert not [word for word in seen for secret in secrets if secret in word]
+    home = backups.settings.home
+    files = [path for path in home.rglob("*") if path.is_file() and not {"secrets", "embedded"} & set(path.parts)]
+    assert files
+    assert not [path for path in files for secret in secrets if secret.encode() in path.read_bytes()]
+
+
+def test_a_dropped_table_comes_back_by_a_swap_and_the_old_database_is_kept(backups):
+    server = backups.engine.server("postgres")
+    with connect_postgres(server, "sutazai") as connection:
+        connection.execute("DROP TABLE t")
+    one = backups.store.find("latest-verified")
+    steps = plan(backups, one, Wish(service="postgres", database="sutazai", swap=True))
+    (done,) = apply(backups, one, steps, Silent())
+    assert done.amount == 300_000
+    with connect_postgres(server, "sutazai") as connection:
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (300_000,)
+    with connect_postgres(server, done.step.aside) as connection:
+        assert connection.execute("SELECT to_regclass('t')").fetchone() == (None,)
+    assert backups.ledger.recent_restores(1)[0].swapped
+
+
+def test_everything_comes_back_in_a_new_home_from_a_copied_store(backups, tmp_path):
+    one = backups.store.find("latest-verified")
+    copytree(backups.settings.backup_store, tmp_path / "copied store")
+    settings = Settings(home=tmp_path / "new", backup=BackupSettings(store=tmp_path / "copied store"))
+    installation = Installation(Loaded(settings=settings, origins={}))
+    engine = installation.engine
+    try:
+        engine.apply(engine.plan(list(installation.platform)), Silent())
+        there = Backups.of(installation)
+        found = there.store.find(one.id)
+        assert not found.foreign
+        list(apply(there, found, plan(there, found, Wish(swap=True)), Silent()))
+        with connect_postgres(engine.server("postgres"), "sutazai") as connection:
+            assert connection.execute("SELECT count(*) FROM t").fetchone() == (300_000,)
+        with closing(connect_redis(engine.server("redis"))) as client:
+            assert client.dbsize() == one.manifest().keys
+    finally:
+        for service in ("redis", "postgres"):
+            engine.stop(service)
+
+
+def test_a_set_that_was_read_through_only_is_never_called_verified(backups):
+    one = take_set(backups, backups.services(["redis"]), Silent())
+    with backups.bench() as bench:
+        assert verify(one, bench, Silent(), rungs=(Rung.HASHES, Rung.ARCHIVES)).outcome is Outcome.READ
