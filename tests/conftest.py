@@ -18,11 +18,6 @@ NEEDS = {
         "PostgreSQL 15 and Redis 7 of Debian 12: apt install postgresql-15 redis-server",
         lambda: Path("/usr/lib/postgresql/15/bin/postgres").exists() and shutil.which("redis-server") is not None,
     ),
-    "browser": (
-        "SUTAZAI_REQUIRE_BROWSER",
-        "Chromium: apt install chromium",
-        lambda: Path("/usr/bin/chromium").exists(),
-    ),
 }
 
 
