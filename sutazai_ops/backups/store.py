@@ -37,6 +37,7 @@ __all__ = ["BackupSet", "Listing", "PartialSet", "Pin", "Store", "Summary", "lat
 
 NEWEST = "newest"
 LATEST_VERIFIED = "latest-verified"
+TAKE_ONE = "sutazai-ops backup run takes one and proves it"
 
 _PARTIAL = ".partial-"
 _DELETED = ".deleted-"
@@ -211,8 +212,8 @@ class Store:
     def _not_found(self, ref: str, listing: Listing) -> BadInput:
         where = "; ".join(listing.trouble) or str(self.folder)
         foreign = sum(one.foreign for one in listing.sets)
-        if ref in {NEWEST, LATEST_VERIFIED} and foreign:
-            remedy = f"{foreign} were copied from another store: name one by its id"
+        if ref in {NEWEST, LATEST_VERIFIED}:
+            remedy = f"{foreign} were copied from another store: name one by its id" if foreign else TAKE_ONE
         else:
             remedy = nearest(ref, [one.id for one in listing.sets] + [NEWEST, LATEST_VERIFIED])
         what = {NEWEST: "there is no backup set yet", LATEST_VERIFIED: "there is no verified backup set yet"}

@@ -77,7 +77,7 @@ def read_record(path: Path) -> Record | None:
     """What is known of a server; None when nothing is. Raises `BadInput` for a file that somebody damaged."""
     try:
         return Record.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValidationError, OSError) as error:
         raise BadInput(

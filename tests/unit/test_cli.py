@@ -1,0 +1,123 @@
+"""The front door: exit codes, words on standard error, and `--json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sutazai_ops.errors import ExitCode
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("SUTAZAI_")}
+        environment = clean | {"SUTAZAI_HOME": str(tmp_path / "home")} | variables
+        command = [sys.executable, "-m", "sutazai_ops.cli", *words]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    return run
+
+
+def test_every_command_says_what_it_does(run):
+    for command in ("", "up", "down", "status", "logs", "doctor", "restore", "backup", "config", "ledger"):
+        done = run(*command.split(), "--help")
+        assert done.returncode == 0, done.stderr
+        assert "Usage:" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["backup run", "backup list", "status", "config show", "restore", "doctor", "up"])
+def test_a_wrong_setting_is_two_lines_and_exit_code_2_for_every_command(run, command):
+    done = run(*command.split(), SUTAZAI_BACKUP__KEEP_WITHIN_DAYS="none")
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert "backup.keep_within_days" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_misspelt_service_is_refused_with_the_nearest(run):
+    done = run("backup", "run", "--services", "postgers")
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert "did you mean 'postgres'?" in done.stderr
+
+
+def test_a_server_that_does_not_run_is_exit_code_3_and_says_how_to_start_it(run):
+    done = run("backup", "run")
+    assert done.returncode == ExitCode.CANNOT
+    assert "sutazai-ops up" in done.stderr
+
+
+def test_facts_are_json_when_asked_for(run):
+    assert json.loads(run("backup", "list", "--json").stdout)["sets"] == []
+    assert json.loads(run("config", "show", "--json").stdout)[0]["setting"] == "environment"
+    services = {one["service"]: one["state"] for one in json.loads(run("status", "--json").stdout)["services"]}
+    assert services == {"postgres": "absent", "redis": "absent"}
+
+
+def test_what_never_ran_is_unknown_and_not_ok(run):
+    shown = run("status").stdout
+    assert "unknown" in shown
+    assert " ok" not in shown
+
+
+def test_there_is_no_set_to_show_or_restore_yet(run):
+    for command in (["backup", "show"], ["backup", "verify"], ["restore", "--dry-run"]):
+        done = run(*command)
+        assert done.returncode == ExitCode.BAD_INPUT, done.stderr
+        assert "sutazai-ops backup run" in done.stderr
+    assert "sutazai-ops backup list" in run("backup", "pin", "2026", "--reason", "an audit").stderr
+
+
+def test_a_home_that_cannot_be_written_is_one_sentence(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("up", SUTAZAI_HOME=str(tmp_path / "file/home"))
+    assert done.returncode == ExitCode.CANNOT
+    assert str(tmp_path / "file") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(run, tmp_path):
+    command = f"{sys.executable} -m sutazai_ops.cli config show | head -n 1"
+    shell = ["bash", "-o", "pipefail", "-c", command]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.stderr == ""
+    assert done.stdout.startswith("setting")
+
+
+@pytest.mark.parametrize(
+    ("shell", "mark"), [("bash", "complete -"), ("zsh", "compdef"), ("fish", "complete --command")]
+)
+def test_completion_is_offered_for_three_shells(run, shell, mark):
+    # Called by the name of the console script, which is what a shell completes.
+    script = Path(sys.executable).with_name("sutazai-ops")
+    environment = os.environ | {"_SUTAZAI_OPS_COMPLETE": f"source_{shell}"}
+    done = subprocess.run([script], env=environment, capture_output=True, text=True, check=False)
+    assert mark in done.stdout, done.stderr
+
+
+def test_a_defect_is_told_in_one_sentence_with_its_log(run, tmp_path, monkeypatch):
+    script = (
+        "import sys, sutazai_ops.cli as cli\n"
+        "from sutazai_ops.installation import Installation\n"
+        "Installation.platform = property(lambda self: 1 / 0)\n"
+        "sys.argv = ['sutazai-ops', 'status']\ncli.main()\n"
+    )
+    environment = os.environ | {"SUTAZAI_HOME": str(tmp_path / "home")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.DEFECT
+    assert "Traceback" not in done.stderr
+    assert "ZeroDivisionError" in (tmp_path / "home/logs/sutazai-ops.log").read_text()
+    assert f"{datetime.now(UTC):%Y}" in (tmp_path / "home/logs/sutazai-ops.log").read_text()
+
+
+def test_the_command_line_starts_without_the_slow_drivers():
+    slow = ("dagster", "psycopg", "redis", "sqlalchemy", "matplotlib")
+    script = f"import sys, sutazai_ops.cli; print([name for name in {slow} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
