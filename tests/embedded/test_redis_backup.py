@@ -254,13 +254,13 @@ def test_a_server_that_is_written_to_meanwhile_is_backed_up_and_proved(small, st
         assert back.compare() == []
 
 
-def test_a_backup_waits_for_a_save_that_is_under_way(filled, store):
-    with closing(connect(filled)) as client:
-        client.config_set("rdb-key-save-delay", 20)
+def test_a_backup_waits_for_a_save_that_is_under_way(small, store):
+    with closing(connect(small)) as client:
+        client.config_set("rdb-key-save-delay", 10_000)
         client.bgsave()
-        assert client.info("persistence")["rdb_bgsave_in_progress"] == 1
         client.config_set("rdb-key-save-delay", 0)
-        assert take_set(store, filled).facts.keys == 200_000
+        assert client.info("persistence")["rdb_bgsave_in_progress"] == 1
+        assert take_set(store, small).facts.keys == 100
         assert client.info("persistence")["rdb_last_bgsave_status"] == "ok"
 
 
@@ -286,13 +286,15 @@ def kill_replica(server):
         wait_until(lambda: client.execute_command("CLIENT", "KILL", "TYPE", "replica"))
 
 
-@pytest.mark.parametrize("count", [100, 300, 100_000, 2_000_000])
-def test_a_wire_that_breaks_anywhere_leaves_no_artifact(filled, store, count):
-    partial = store.begin(new_set_id(datetime.now(UTC)))
-    with cut_after(filled, count) as cut, pytest.raises(Unreachable), pull(cut, timeout=10) as chunks:
+@pytest.mark.parametrize("count", [1, 100, 300, 100_000, 2_000_000])
+def test_a_wire_that_breaks_anywhere_gives_no_snapshot(filled, count):
+    with (
+        cut_after(filled, count) as cut,
+        pytest.raises(Unreachable, match="broke the transfer"),
+        pull(cut, timeout=10) as chunks,
+    ):
         for _ in chunks:
             pass
-    assert list(partial.folder.iterdir()) == []
 
 
 def test_a_transfer_that_takes_too_long_is_ended_and_leaves_no_artifact(filled, store):

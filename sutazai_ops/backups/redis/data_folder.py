@@ -107,6 +107,7 @@ def swap_in(engine: Engine, service: str, prepared: Path, facts: RedisFacts, asi
         aside_name: what the old data's folder is called then.
 
     Raises:
+        Unsupported: when the service's data is not on this machine.
         Refused: when `prepared` is on another disk; nothing was done.
         OpsError: when it does not start or does not hold what it should; the old data is back in its place then, and
             the service runs with it.
@@ -134,7 +135,11 @@ def swap_in(engine: Engine, service: str, prepared: Path, facts: RedisFacts, asi
 def _exchange(live: Path, aside: Path, new: Path) -> None:
     with writing(live.parent):
         live.rename(aside)
-        new.rename(live)
+        try:
+            new.rename(live)
+        except OSError:
+            aside.rename(live)
+            raise
         flush(live.parent)
 
 
