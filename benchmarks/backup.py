@@ -17,6 +17,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sutazai_ops.backups import night
 from sutazai_ops.backups.night import Backups
@@ -25,6 +26,9 @@ from sutazai_ops.engines.postgres import connect
 from sutazai_ops.installation import Installation
 from sutazai_ops.progress import Silent
 from sutazai_ops.settings import Loaded, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GIGABYTES = float(os.environ.get("BENCH_GB", "2"))
 # Measured with this data: a scale of pgbench dumps to 9.9 MB, a thousand events to 0.5 MB.
@@ -148,9 +152,8 @@ def measure(backups: Backups, home: Path) -> None:
     archive = one.folder / archive_of(manifest, "postgres", "large").path
     with backups.bench() as bench:
         back = cost(lambda: restore_database(server, database, archive, "back", bench))
-    print(
-        f"PostgreSQL {manifest.services['postgres'].version}, raw dump {manifest.raw_bytes / 1e9:.2f} GB, {manifest.rows:,} rows"
-    )
+    version = manifest.services["postgres"].version
+    print(f"PostgreSQL {version}, raw dump {manifest.raw_bytes / 1e9:.2f} GB, {manifest.rows:,} rows")
     size = manifest.stored_bytes / (home / "plain.gz").stat().st_size
     for what, value in (
         ("pg_dump | gzip", gzip),
