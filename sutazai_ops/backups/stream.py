@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 """Bytes moved at once: what a pipe holds at most on Linux (F_SETPIPE_SZ)."""
 
+JOB = 2 << 20
+"""Bytes that a worker of zstd takes at once: the window of level 3. Its own choice, four windows, held 44 MB instead of
+13 with two workers."""
+
 # A frame that asks for more than zstd's own command line would allow (`zstd -d` without --long) is not one of ours.
 WINDOW_LOG_MAX = 27
 
@@ -57,6 +61,7 @@ class Writer:
                 zstd.CompressionParameter.compression_level: settings.compression_level,
                 zstd.CompressionParameter.nb_workers: settings.compression_threads,
                 zstd.CompressionParameter.checksum_flag: 1,
+                zstd.CompressionParameter.job_size: JOB,
             }
         )
         self._hash = hashlib.sha256()

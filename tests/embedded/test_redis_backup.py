@@ -452,6 +452,18 @@ def test_a_swap_gives_the_service_the_snapshot_and_keeps_the_old_data(live, take
     assert not prepared.exists()
 
 
+def test_a_swap_never_puts_old_data_over_older(live, taken, bench):
+    prepared = live.data_folder("cache").parent / "prepared-in-vain"
+    make_data_folder("cache", taken.manifest, taken.folder, prepared, Layout.APPEND_ONLY, bench)
+    older = live.data_folder("cache").parent / "data.kept"
+    older.mkdir()
+    (older / "dump.rdb").write_bytes(b"older data")
+    with pytest.raises(Refused, match="not empty"):
+        swap_in(live, "cache", prepared, taken.facts, older.name)
+    assert (older / "dump.rdb").read_bytes() == b"older data"
+    assert size(live.server("cache")) == 1
+
+
 def test_a_swap_to_what_does_not_load_puts_the_old_data_back(live, taken, bench):
     prepared = live.data_folder("cache").parent / "prepared-wrongly"
     make_data_folder("cache", taken.manifest, taken.folder, prepared, Layout.SNAPSHOT, bench)
@@ -483,6 +495,27 @@ def test_fifty_megabytes_pass_without_being_held(engine):
         tracemalloc.stop()
     assert passed > 50_000_000
     assert peak < 4_000_000
+
+
+@pytest.mark.debian
+@pytest.mark.parametrize("layout", list(Layout))
+def test_debians_redis_7_comes_back_exactly_in_either_layout(engine, store, bench, layout):
+    with engine.scratch("redis", 7, ScratchOptions(config=DEBUGGABLE)) as server:
+        with closing(connect(server)) as client:
+            client.eval(FILL, 0, 0, 2_000)
+            client.eval(FILL, 0, 3, 500)
+            client.function_load(FUNCTIONS.format("limits", "limits"))
+        made = take_set(store, user(server, "backup", "+psync", "+replconf", "+ping", "+info", "+function|list"))
+        before = digest(server)
+    assert (made.facts.product, made.facts.keys, made.facts.functions) == ("redis", 2_500, ("limits",))
+    with restored("cache", made.manifest, made.folder, bench) as back:
+        assert back.compare() == []
+    target = bench.spool / "made"
+    make_data_folder("cache", made.manifest, made.folder, target, layout, bench)
+    config = DEBUGGABLE | {"appendonly": "yes" if layout is Layout.APPEND_ONLY else "no"}
+    options = ScratchOptions(config=config, files={path.name: path for path in target.iterdir()})
+    with engine.scratch("redis", 7, options) as server:
+        assert digest(server) == before
 
 
 def wait_until(fact, seconds=30):

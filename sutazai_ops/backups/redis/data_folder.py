@@ -108,16 +108,21 @@ def swap_in(engine: Engine, service: str, prepared: Path, facts: RedisFacts, asi
 
     Raises:
         Unsupported: when the service's data is not on this machine.
-        Refused: when `prepared` is on another disk; nothing was done.
+        Refused: when `prepared` is on another disk, or old data has that name already; nothing was done.
         OpsError: when it does not start or does not hold what it should; the old data is back in its place then, and
             the service runs with it.
     """
     live = engine.data_folder(service)
     aside = live.with_name(aside_name)
     _refuse_another_disk(prepared, live)
+    _refuse_data(aside)
     engine.give_data(service, prepared)
     engine.stop(service)
-    _exchange(live, aside, prepared)
+    try:
+        _exchange(live, aside, prepared)
+    except OpsError:
+        engine.start(service)
+        raise
     try:
         engine.start(service)
         # Its clients are back already, so only what it noted while it loaded can be compared.
