@@ -95,10 +95,14 @@ class Kind(Protocol):
 
 def kind_of(kind: str) -> Kind:
     """The functions for a service whose `backup.kind`, or whose facts' `kind`, is this."""
-    from sutazai_ops.backups import postgres, redis
+    # Only the one that is asked for: each brings its driver, and redis alone is 23 MB of memory.
+    if kind == "postgres":
+        from sutazai_ops.backups import postgres
 
-    known: dict[str, Kind] = {"postgres": postgres, "redis": redis}
-    return known[kind]
+        return postgres
+    from sutazai_ops.backups import redis
+
+    return redis
 
 
 @contextmanager

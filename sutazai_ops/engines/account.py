@@ -97,7 +97,7 @@ def runnable(program: Path) -> Path:
     if real.name == program.name and _enterable(real):
         return real
     root, kept = _wheel_layout(real)
-    stamp = sha256(f"{root}{real.stat().st_mtime_ns}".encode()).hexdigest()[:10]
+    stamp = sha256(f"{root}{(root / kept[0]).stat().st_mtime_ns}".encode()).hexdigest()[:10]
     copy = Path(tempfile.gettempdir()) / f"sutazai-ops-programs-{stamp}"
     if not copy.exists():
         _copy(root, kept, copy)

@@ -1,4 +1,4 @@
-"""What counts as a difference between a manifest and a server that has loaded its snapshot, and what traffic explains."""
+"""What counts as a difference between a manifest and a server that loaded its snapshot, and what traffic explains."""
 
 import pytest
 from hypothesis import given
