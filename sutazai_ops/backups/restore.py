@@ -47,6 +47,8 @@ class Wish:
     """The new name, for one database or one Redis; a name with the time of the snapshot if None."""
     swap: bool = False
     """Whether the restored copy takes the place of the live one."""
+    layout: str | None = None
+    """How a Redis keeps its data, "snapshot" or "append-only"; as the set says if None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Step:
     swap: bool
     aside: str
     """The name that the live one gets in a swap; empty without one, or where there is no live one."""
+    layout: str | None = None
+    """As in `Wish`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def plan_restore(
             into = str(folders / (wish.into or f"{service}-restored-{stamp}"))
             aside = f"data.before-{aside_stamp}" if wish.swap else ""
         raw = next(a.raw_bytes for a in manifest.of_service(service) if a.name == name)
-        steps.append(Step(service, name, into, raw, wish.swap, aside))
+        steps.append(Step(service, name, into, raw, wish.swap, aside, wish.layout))
     return RestorePlan(manifest.id, manifest.taken_at, tuple(steps))
 
 
@@ -223,11 +227,12 @@ def _restore_database(
 
 
 def _restore_redis(backups: Backups, backup_set: BackupSet, manifest: Manifest, facts: RedisFacts, step: Step) -> int:
-    from sutazai_ops.backups.redis.data_folder import layout_of, make_data_folder, swap_in
+    from sutazai_ops.backups.redis.data_folder import Layout, layout_of, make_data_folder, swap_in
 
     target = Path(step.into)
     with backups.bench() as bench:
-        make_data_folder(step.service, manifest, backup_set.folder, target, layout_of(facts), bench)
+        layout = Layout(step.layout) if step.layout else layout_of(facts)
+        make_data_folder(step.service, manifest, backup_set.folder, target, layout, bench)
     if step.swap:
         swap_in(backups.engine, step.service, target, facts, step.aside)
     return facts.keys

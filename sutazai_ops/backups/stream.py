@@ -145,7 +145,8 @@ def spooled(path: Path, folder: Path) -> Iterator[Path]:
         Corrupt: as `read_chunks`.
         OpsError: when the disk of `folder` is full.
     """
-    with writing(folder), NamedTemporaryFile(dir=folder, prefix="spool-", buffering=0) as file:
+    with writing(folder), NamedTemporaryFile(dir=folder, prefix="spool-") as file:
         for chunk in read_chunks(path):
             file.write(chunk)
+        file.flush()
         yield Path(file.name)

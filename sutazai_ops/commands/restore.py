@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,13 @@ from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
     from sutazai_ops.backups.restore import RestorePlan
+
+
+class RedisLayout(StrEnum):
+    """`backups.redis.data_folder.Layout`, without loading all that comes with it."""
+
+    SNAPSHOT = "snapshot"
+    APPEND_ONLY = "append-only"
 
 
 def restore(
@@ -26,6 +34,9 @@ def restore(
     swap: Annotated[
         bool, typer.Option("--swap", help="Then put it in the place of the live one, which is kept aside.")
     ] = False,
+    layout: Annotated[
+        RedisLayout | None, typer.Option(help="How the Redis keeps its data, where the set does not say.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; nothing is lost either way.")] = False,
     json: AsJson = False,
@@ -36,7 +47,9 @@ def restore(
 
     terminal, backups = Terminal(), Backups.of(open_installation())
     backup_set = backups.store.find(ref)
-    plan = restoring.plan(backups, backup_set, restoring.Wish(service, database, into, swap))
+    plan = restoring.plan(
+        backups, backup_set, restoring.Wish(service, database, into, swap, layout.value if layout else None)
+    )
     if not json:
         _show(terminal, plan)
     if dry_run:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import random
 import shutil
 import signal
@@ -90,7 +91,10 @@ def read_record(path: Path) -> Record | None:
 def write_record(path: Path, record: Record) -> None:
     """Keep what is known of a server; whole or not at all."""
     fresh = path.with_suffix(".new")
-    fresh.write_text(record.model_dump_json(indent=2), encoding="utf-8")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(record.model_dump_json(indent=2))
+        file.flush()
+        os.fsync(file.fileno())
     fresh.replace(path)
 
 

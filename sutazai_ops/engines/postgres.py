@@ -123,25 +123,28 @@ def told(server: Server) -> Iterator[None]:
 
 def explain(server: Server, message: str, sqlstate: str | None = None) -> OpsError | None:
     """What the driver's `message` means to a person; None where it is not about the connection."""
-    last = message.strip().splitlines()[-1] if message.strip() else "no reason given"
-    if any(words in message for words in REFUSED_WORDS) or (sqlstate or "").startswith("28"):
+    words = _server_words(message)
+    if any(known in message for known in REFUSED_WORDS) or (sqlstate or "").startswith("28"):
         return OpsError(
-            f"{server.name} refuses {server.account.user}: {_server_words(last)}",
+            f"{server.name} refuses {server.account.user}: {words}",
             where=str(server.endpoint),
             remedy="correct the user or the password file of this service",
         )
     if "does not exist" in message or sqlstate == "3D000":
-        return OpsError(f"{server.name}: {_server_words(last)}", where=str(server.endpoint), remedy="check the name")
-    if any(words in message for words in STARTING_WORDS):
+        return OpsError(f"{server.name}: {words}", where=str(server.endpoint), remedy="check the name")
+    if any(known in message for known in STARTING_WORDS):
         return Starting(f"{server.name} is still starting", where=str(server.endpoint), remedy="wait until it has")
     if sqlstate is None or sqlstate.startswith(LOST_STATES):
         return Unreachable(
-            f"{server.name} does not answer: {_server_words(last)}",
+            f"{server.name} does not answer: {words}",
             where=str(server.endpoint),
             remedy="see whether it runs: sutazai-ops status",
         )
     return None
 
 
-def _server_words(line: str) -> str:
+def _server_words(message: str) -> str:
+    """The line that says why, without what libpq puts before it; its hints stand on further lines."""
+    lines = message.strip().splitlines() or ["it gave no reason"]
+    line = next((line for line in lines if " failed: " in line), lines[0])
     return line.rpartition(" failed: ")[2].rpartition("FATAL:")[2].strip()

@@ -25,12 +25,19 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 """How long a connection may take. Loopback answers in milliseconds; a server across a VPN in a second or two."""
 
+OBSERVE_SECONDS = 3
+"""A person who asks how things are does not wait as long as a backup does."""
 ANSWER_SECONDS = 60
 """How long one answer may take: a server that forks for a snapshot stands still for seconds, never for a minute."""
 
 
-def connect(server: Server, db: int = 0) -> redis.Redis:
+def connect(server: Server, db: int = 0, *, within: float = CONNECT_SECONDS) -> redis.Redis:
     """Open a connection to database number `db` of `server`, and see that it answers; close it when done.
+
+    Args:
+        server: whom to speak to, and as whom.
+        db: the number of the database.
+        within: seconds that connecting may take.
 
     Raises:
         Unreachable: when nothing answers at the endpoint, or it is still loading its data.
@@ -48,7 +55,7 @@ def connect(server: Server, db: int = 0) -> redis.Redis:
         username=server.account.user,
         password=secret.get_secret_value() if secret else None,
         ssl=server.endpoint.tls,
-        socket_connect_timeout=CONNECT_SECONDS,
+        socket_connect_timeout=within,
         socket_timeout=ANSWER_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
@@ -79,7 +86,7 @@ class Facts:
 
 def ask(server: Server) -> Facts:
     """Ask the server for its version and how much it holds; raises as `connect`."""
-    client = connect(server)
+    client = connect(server, within=OBSERVE_SECONDS)
     try:
         with told(server):
             info = client.info()

@@ -42,6 +42,7 @@ def scratch_folder(scratch: Path, purpose: str) -> Iterator[Path]:
         try:
             yield folder
         finally:
+            # What cannot be removed now is swept later; it must not hide the error that ended the work.
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -76,6 +77,7 @@ def _is_held(folder: Path) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):
+        # Somebody works in it, or it is another user's to sweep.
         return True
     return False

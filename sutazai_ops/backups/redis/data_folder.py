@@ -57,7 +57,7 @@ def layout_of(facts: RedisFacts) -> Layout:
     if facts.append_only is None:
         raise Refused(
             "the set does not say whether the server keeps an append-only file",
-            remedy="name the layout: snapshot for appendonly no, append-only for appendonly yes",
+            remedy="name it: --layout snapshot for appendonly no, --layout append-only for appendonly yes",
         )
     if not facts.append_only:
         return Layout.SNAPSHOT

@@ -91,7 +91,7 @@ def _store(
             check.feed(chunk)
             writer.write(chunk)
             advance(len(chunk))
-        content = check.finish() if False else None
+        content = check.finish()
         return writer.finish(), content
 
 
