@@ -245,7 +245,7 @@ def test_only_own_whole_unpinned_unread_sets_go_and_every_set_is_decided(sets, p
     assert sorted(one.set for one in result.decisions) == sorted(one.id for one in sets)
     by_id = {one.id: one for one in sets}
     for gone in map(by_id.__getitem__, result.deletes):
-        assert not (gone.pinned or gone.leased or gone.foreign or gone.problem)
+        assert not any((gone.pinned, gone.leased, gone.foreign, gone.problem))
         # It is older than the policy's days before the newest verified set of every service in it.
         for service in gone.services:
             newest = verified_of(sets, service)[0].taken_at
