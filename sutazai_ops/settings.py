@@ -29,6 +29,8 @@ from sutazai_ops.words import nearest
 PREFIX = "SUTAZAI_"
 CONFIG_VARIABLE = "SUTAZAI_CONFIG"
 HOLD_ADDRESSES = frozenset({"external", "ledger"})
+CRON_LIMITS = (59, 23, 31, 12, 7)
+"""The highest number in each field of a cron line, as crontab(5) has it."""
 PACKAGED_PLATFORM = Path(__file__).parent / "platform"
 
 # Read by others (CI, a test run), so they are no settings of ours and no mistakes either.
@@ -44,11 +46,24 @@ def _time_zone(name: str) -> str:
     return name
 
 
+def _cron(text: str) -> str:
+    fields = text.split()
+    # Only what a slip of the pen makes; whether the words in it mean something, Dagster knows, which is slow to load.
+    if len(fields) != len(CRON_LIMITS) or any(
+        not re.fullmatch(r"[\w*/,#-]+", field) or any(int(number) > limit for number in re.findall(r"\d+", field))
+        for field, limit in zip(fields, CRON_LIMITS, strict=True)
+    ):
+        msg = "write five fields, minute hour day month weekday, such as 0 2 * * * (crontab(5))"
+        raise ValueError(msg)
+    return text
+
+
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
 AnyPath = Annotated[Path, AfterValidator(_absolute)]
+Cron = Annotated[str, AfterValidator(_cron)]
 
 
 def _database_url(url: str) -> str:
@@ -69,9 +84,9 @@ class BackupSettings(Model):
     """The folder of the backup sets; `backups` in the home folder if left out."""
     services: tuple[ServiceName, ...] | None = None
     """Which services a night backs up; all that have a `backup:` if left out."""
-    schedule: str = "0 2 * * *"
+    schedule: Cron = "0 2 * * *"
     """When the night runs, as cron, in `timezone`."""
-    deadline: str = "0 5 * * *"
+    deadline: Cron = "0 5 * * *"
     """When the night has to be done, as cron; later than this an asset is shown as stale."""
     keep_within_days: int = Field(default=7, ge=1)
     """A set is kept for this many days, counted back from the newest verified set and not from today."""
@@ -190,7 +205,7 @@ def load() -> Loaded:
     try:
         settings = Settings(**_merge(from_file, from_environment))
     except ValidationError as error:
-        raise _refusal(error.errors()[0], origins, str(file)) from None
+        raise _refusal(_most_telling(error.errors()), origins, str(file)) from None
     return Loaded(settings=settings, origins=origins)
 
 
@@ -242,10 +257,22 @@ def _has_keys_below(key: str) -> bool:
     return key == "external" or any(known.startswith(f"{key}.") for known in _known_keys(Settings))
 
 
+def _most_telling(errors: list[ErrorDetails]) -> ErrorDetails:
+    """A key that nobody knows, before the required one that is missing because it was misspelt."""
+    return next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
+
+
+def _origin_of(key: str, origins: Mapping[str, str], file: str) -> str:
+    """Where `key` was set, or else what is set below it, above it or beside it, as where a required one is missing."""
+    beside = f"{key.rpartition('.')[0]}."
+    near = (k for k in origins if k.startswith((f"{key}.", beside)) or key.startswith(f"{k}."))
+    return origins.get(key) or next((origins[k] for k in near), file)
+
+
 def _refusal(error: ErrorDetails, origins: Mapping[str, str], file: str) -> BadInput:
     parts = [str(part) for part in error["loc"] if part != "[key]"]
     key = ".".join(parts)
-    origin = origins.get(key) or next((o for k, o in origins.items() if k.startswith(key) or key.startswith(k)), file)
+    origin = _origin_of(key, origins, file)
     if error["type"] == "extra_forbidden":
         remedy = nearest(key, _known_keys_beside(parts)) or "sutazai-ops config show lists them all"
         return BadInput(f"{key} is not a setting", where=origin, remedy=remedy)

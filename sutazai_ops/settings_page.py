@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
@@ -20,7 +20,7 @@ HEAD = """# Settings
 
 A value comes from the environment, else from `sutazai.toml` in the working folder (or the file that `SUTAZAI_CONFIG`
 names), else it is the default. A key that nobody knows is refused by name. No setting holds a secret: passwords are
-named by the file that holds them.
+named by the file that holds them. In a variable, a list is JSON: `SUTAZAI_BACKUP__SERVICES='["postgres"]'`.
 
 ```toml
 environment = "production"          # schedules run by themselves
@@ -51,11 +51,17 @@ def _rows(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, str, 
         key = before + name
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _rows(field.annotation, f"{key}.")
-        else:
-            yield f"`{key}`", f"`{PREFIX}{key.replace('.', '__').upper()}`", _default(field), _meaning(field)
+            continue
+        yield f"`{key}`", f"`{PREFIX}{key.replace('.', '__').upper()}`", _default(field), _meaning(field)
+        for below in get_args(field.annotation):
+            # A mapping by name: one row for each key of what a name stands for.
+            if isinstance(below, type) and issubclass(below, BaseModel):
+                yield from _rows(below, f"{key}.<NAME>.")
 
 
 def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
     value: Any = field.get_default(call_default_factory=True, validated_data={})
     if value is None or value == {}:
         return ""

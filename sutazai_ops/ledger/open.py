@@ -1,8 +1,8 @@
 """Opens the ledger, wherever it is kept, with its tables in their newest form.
 
-SQLite in the home folder by default; PostgreSQL by a URL, which never holds the password. SQLite is used so that
-Dagster and a terminal can write at once: a write-ahead log, writers that queue for half a minute, and transactions that
-say at their beginning that they will write.
+SQLite in the home folder by default; PostgreSQL by a URL, which never holds the password (settings.py sees to that).
+SQLite is used so that Dagster and a terminal can write at once: a write-ahead log, writers that queue for half a
+minute, and transactions that say at their beginning that they will write.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def open_ledger(settings: Settings) -> Ledger:
     """Open the ledger, and make or migrate it where needed.
 
     Raises:
-        BadInput: for a URL that is none, holds a password or names another kind of database, for a password file that
-            cannot be read, and for a ledger that a newer version of this program wrote.
+        BadInput: for a URL that is none or names another kind of database, for a password file that cannot be read, and
+            for a ledger that a newer version of this program wrote.
         Unreachable: when its server does not answer, or another process holds it for longer than half a minute.
         Corrupt: when a SQLite file is damaged.
         OpsError: when it cannot be written.
@@ -58,11 +58,6 @@ def _url(settings: Settings) -> URL:
         url = make_url(settings.ledger)
     except ArgumentError:
         raise _bad_url("is no database URL") from None
-    if url.password is not None:
-        raise BadInput(
-            "the setting `ledger` holds a password",
-            remedy="take it out, put it into a file of mode 0600, and name that in `ledger_password_file`",
-        )
     match url.get_backend_name():
         case "sqlite" if url.database and url.database != ":memory:":
             return url

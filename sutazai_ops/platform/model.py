@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping  # noqa: TC003  (pydantic reads th
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -84,10 +84,11 @@ class Embedded(Model):
 
 def _address(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in {"postgresql", "redis", "rediss"} or not parts.hostname:
+    # Asking for the port is what makes urllib look at it; it raises a ValueError for one that is no port.
+    if parts.scheme not in {"postgresql", "redis", "rediss"} or not parts.hostname or parts.port == 0:
         msg = "write it as postgresql://USER@HOST:PORT or redis://HOST:PORT (rediss:// for TLS)"
         raise ValueError(msg)
-    if parts.password is not None:
+    if parts.password is not None or "password" in parse_qs(parts.query):
         msg = "an address holds no password: put that into a file of mode 0600 and name it as password_file"
         raise ValueError(msg)
     return value

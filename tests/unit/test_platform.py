@@ -87,7 +87,7 @@ def test_an_unknown_key_is_refused_with_file_line_service_and_the_nearest(read):
     [
         ("services: [1]", ["core.yaml", "services"]),
         ("services:\n  db: 3", ["core.yaml", "db", "mapping"]),
-        ("services:\n  db: {image: x\n", ["core.yaml"]),
+        ("services:\n  db: {image: x\n", ["core.yaml:3", "not YAML"]),
         ("services:\n  db: {image: x}\n  db: {image: y}", ["core.yaml", "db"]),
         ("services:\n  a: {image: x, depends_on: [b]}", ["core.yaml", "a", "b"]),
         ("services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [a]}", ["a", "b"]),
