@@ -49,6 +49,55 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Port:
+    """A port of a container that is published on the host."""
+
+    inside: int
+    outside: int
+    address: str
+    """Of the host: "127.0.0.1", or "0.0.0.0" for every one of its addresses."""
+    protocol: str = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of a service, as the engine sees it now."""
+
+    id: str
+    name: str
+    project: str
+    state: State
+    health: Health
+    """What its own health check says; unknown where it has none, or has not ended yet."""
+    image: str
+    """As its release named it: "postgres:16.11-alpine"."""
+    image_id: str
+    digests: tuple[str, ...] = ()
+    """Under which registries know that image: "postgres@sha256:..."."""
+    spec: str | None = None
+    """The hash of what its release meant (label `sutazai.spec`); None for one that no release of ours made."""
+    release: int | None = None
+    """The release that made it what it is (label `sutazai.release`)."""
+    started_at: datetime | None = None
+    restarts: int = 0
+    exit_code: int | None = None
+    """With which it ended; None while it runs."""
+    out_of_memory: bool = False
+    """Whether the kernel ended it for that."""
+    memory: int | None = None
+    """Its limit in bytes; None for none."""
+    cpus: float | None = None
+    """Its limit in processors; None for none."""
+    pids: int | None = None
+    """Its limit of processes; None for none."""
+    networks: frozenset[str] = frozenset()
+    """By their names in the engine."""
+    ports: frozenset[Port] = frozenset()
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    """From the path inside to the volume's name or the host's path."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """One service as the engine sees it now."""
 
@@ -62,6 +111,30 @@ class Observed:
     """How often it came back without being asked to; None where the engine does not count."""
     note: str = ""
     """What a person should know beside it: why it failed, how full it is."""
+    containers: tuple[Container, ...] = ()
+    """What it runs as, where the engine runs containers; ordered by their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that joins the phases, and that the engine makes before the first service needs it."""
+
+    name: str
+    internal: bool
+    """Whether it has no way out, and none in from the host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one phase of a release asks of an engine."""
+
+    file: Path
+    """The phase's Compose file in the release's folder."""
+    project: str
+    services: tuple[str, ...]
+    """The services that are brought to what the file says, those that others depend on first. Nothing else changes."""
+    recreate: frozenset[str] = frozenset()
+    """Those of them that are made anew even where their definition has not changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +269,55 @@ class Engine(Protocol):
         Raises:
             OpsError: naming the service that did not come up; those that did stay up.
         """
+
+    def cannot_run(self, service: Service) -> str:
+        """Why it cannot run the service, for people; empty where it can."""
+
+    def observe_project(self, project: str) -> Mapping[str, tuple[Container, ...]]:
+        """Every container of one project by its service, those of services that the platform no longer has too."""
+
+    def ensure_networks(self, networks: Sequence[Network]) -> None:
+        """Make those that are missing.
+
+        Raises:
+            Refused: for one that is there and is not as it is meant; nothing is changed then.
+        """
+
+    def pull(self, order: Order, progress: Progress) -> None:
+        """Have every image of the order on the host; raises `OpsError` naming the service whose image cannot be had."""
+
+    def bring(self, order: Order, progress: Progress) -> None:
+        """Do what the order says, and wait until each of its services is healthy, or runs where it has no check.
+
+        One-shot services are awaited to their end. Volumes are never removed.
+
+        Raises:
+            OpsError: naming the service that did not come up and the last lines of its log; the others stay as they
+                have become.
+        """
+
+    def add_copy(self, order: Order, service: str, progress: Progress) -> tuple[Container, ...]:
+        """Start one more container of the service as the file says, beside those that run, and wait until it is
+        healthy; one that does not get there is removed again, and the error says why.
+
+        Returns:
+            The containers that were there before.
+        """
+
+    def retire(self, containers: Sequence[Container]) -> None:
+        """Stop these containers as their grace period allows, and remove them. Volumes stay."""
+
+    def remove(self, project: str, services: Sequence[str]) -> None:
+        """Stop and remove all containers of these services. Volumes stay; what is not there is passed over."""
+
+    def remove_project(self, project: str, *, volumes: bool = False) -> None:
+        """Stop and remove every container of a project and its own networks; its volumes too only where told to."""
+
+    def execute(self, service: str, argv: Sequence[str]) -> str:
+        """Run a command inside the service and return what it wrote; raises `CommandFailed` with its last lines."""
+
+    def write_file(self, service: str, path: str, content: bytes) -> None:
+        """Write a file inside the running service, whole or not at all."""
 
     def stop(self, service: str) -> None:
         """Stop it cleanly and keep its data. Stopping what is stopped does nothing."""

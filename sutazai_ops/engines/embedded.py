@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.engines import account, daemons, observing, toolchain
 from sutazai_ops.engines.base import Act, Change, Health, Observed, State
 from sutazai_ops.engines.daemons import Record
+from sutazai_ops.engines.embedded_releases import Releases
 from sutazai_ops.engines.external import external_server
 from sutazai_ops.engines.launch import launch
 from sutazai_ops.engines.postgres_program import PostgresProgram
@@ -39,15 +40,22 @@ STOP_SECONDS = 120
 NO_SERVER = "the embedded engine has no server for it"
 
 
-class EmbeddedEngine:
+class EmbeddedEngine(Releases):
     """An `Engine` whose servers are processes of this machine."""
 
     name = "embedded"
 
     def __init__(self, settings: Settings, platform: Platform) -> None:
+        super().__init__(settings.home)
         self._platform = platform
         self._home = settings.home
         self._premises = Premises(settings)
+
+    def cannot_run(self, service: Service) -> str:
+        """Why it cannot run the service; empty where it can."""
+        if service.external:
+            return "somebody else runs it"
+        return "" if service.embedded else NO_SERVER
 
     def observe(self) -> list[Observed]:
         """Every service of the platform as it is now, asked all at once; never raises for one that is broken."""

@@ -51,21 +51,63 @@ class Backup(Model):
     """PostgreSQL databases that are left out, by exact name."""
 
 
+PROBE_PORTS = {
+    "postgres": 5432, "redis": 6379, "ollama": 11434, "chroma": 8000, "qdrant": 6333, "neo4j": 7474, "n8n": 5678,
+    "flowise": 3000, "langflow": 7860, "dify": 5001, "prometheus": 9090, "loki": 3100,
+}  # fmt: skip
+"""The usual port of each kind of probe that has one."""
+
+ProbeKind = Literal[
+    "http", "tcp", "postgres", "redis", "ollama", "chroma", "qdrant", "neo4j", "n8n", "flowise", "langflow", "dify",
+    "prometheus", "loki",
+]  # fmt: skip
+
+
 class Probe(Model):
     """One check of a service from outside, through the path a user takes. `redis` is short for `{kind: redis}`."""
 
-    kind: Literal["postgres", "redis", "tcp", "http"]
+    kind: ProbeKind
     port: int | None = Field(default=None, ge=1, le=65535)
     """The port inside the service; the usual one of its kind if left out."""
-    path: Annotated[str, Field(pattern="^/")] = "/"
-    """For `http`: what to ask for."""
+    path: Annotated[str, Field(pattern="^/")] | None = None
+    """What to ask for over HTTP; what its kind answers readiness at if left out."""
+    status: int = Field(default=200, ge=100, le=599)
+    """For `http`: the status that is right."""
+    contains: str | None = None
+    """For `http`: a text that the answer has to hold."""
+    expect: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
+    """For `http`: values that the answer, read as JSON, has to have, by dotted path: `{status.database: ok}`."""
+    target: str | None = None
+    """For `prometheus`: a scrape job all of whose targets have to be up."""
+    through: ServiceName | None = None
+    """For `http`: another service that the question goes through, such as the proxy that its users come in by."""
+    timeout_seconds: float = Field(default=5, gt=0, le=60)
+    """How long an answer may take."""
 
     @model_validator(mode="after")
     def _has_a_port(self) -> Self:
-        if self.kind in {"tcp", "http"} and self.port is None:
+        if self.port is None and self.through is None and self.kind not in PROBE_PORTS:
             msg = f"a probe of the kind {self.kind} needs a port"
             raise ValueError(msg)
         return self
+
+
+class Proxy(Model):
+    """For the service that is the way in: how its upstreams are switched without losing a request."""
+
+    upstreams: Annotated[str, Field(pattern="^/")]
+    """The folder inside it that holds one file a service, `<service>.caddy`, of one line: `to HOST:PORT`."""
+    reload: tuple[str, ...]
+    """The command inside it that makes it read them again."""
+
+
+class Behind(Model):
+    """For a service whose users come in by a proxy."""
+
+    proxy: ServiceName
+    """The service that is the proxy."""
+    port: int = Field(ge=1, le=65535)
+    """The port of this service that the proxy sends requests to."""
 
 
 class Embedded(Model):
@@ -134,6 +176,14 @@ class Addition(Model):
     """How the embedded engine runs it; without this it does not."""
     external: External | None = None
     """Where it is, when somebody else runs it."""
+    aliases: tuple[ServiceName, ...] = ()
+    """Other names that a person may call it by, such as that of the program it took the place of."""
+    proxy: Proxy | None = None
+    """How its upstreams are switched, where it is a proxy."""
+    behind: Behind | None = None
+    """By which proxy its users come in."""
+    overlays: str | None = None
+    """The earlier phase whose service of this name the keys here are merged over, once this phase is rolled out."""
 
 
 class Service(Addition):
