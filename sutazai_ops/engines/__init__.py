@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.engines.base import (
     Account,
     Act,
+    Capacity,
     Change,
     Command,
     Container,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Account",
     "Act",
+    "Capacity",
     "Change",
     "Command",
     "Container",

@@ -58,6 +58,9 @@ class Port:
     """Of the host: "127.0.0.1", or "0.0.0.0" for every one of its addresses."""
     protocol: str = "tcp"
 
+    def __str__(self) -> str:
+        return f"{self.address}:{self.outside}->{self.inside}/{self.protocol}"
+
 
 @dataclass(frozen=True, slots=True)
 class Container:
@@ -138,6 +141,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Capacity:
+    """What the host has that an engine runs on."""
+
+    memory: int
+    """Bytes."""
+    cpus: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a service uses now."""
 
@@ -151,7 +163,11 @@ class Act(StrEnum):
     """What applying a change does to a service."""
 
     CREATE = "create"
+    RECREATE = "recreate"
     START = "start"
+    REMOVE = "remove"
+    RUNTIME_DRIFT = "runtime drift"
+    """Its definition is right, and what runs has been changed by somebody else: it is made anew."""
     UNCHANGED = "unchanged"
 
 
@@ -269,6 +285,9 @@ class Engine(Protocol):
         Raises:
             OpsError: naming the service that did not come up; those that did stay up.
         """
+
+    def capacity(self) -> Capacity:
+        """What its host has."""
 
     def cannot_run(self, service: Service) -> str:
         """Why it cannot run the service, for people; empty where it can."""

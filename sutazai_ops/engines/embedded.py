@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from sutazai_ops.engines.base import Endpoint, ScratchOptions, Server, Tools, Usage
+    from sutazai_ops.engines.base import Capacity, Endpoint, ScratchOptions, Server, Tools, Usage
     from sutazai_ops.engines.site import Program, Site
     from sutazai_ops.platform import Platform, Product, Service
     from sutazai_ops.progress import Progress
@@ -50,6 +50,10 @@ class EmbeddedEngine(Releases):
         self._platform = platform
         self._home = settings.home
         self._premises = Premises(settings)
+
+    def capacity(self) -> Capacity:
+        """What this machine has."""
+        return observing.capacity()
 
     def cannot_run(self, service: Service) -> str:
         """Why it cannot run the service; empty where it can."""

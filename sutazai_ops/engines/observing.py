@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from sutazai_ops.engines import postgres, redis
-from sutazai_ops.engines.base import Health, Observed, Usage
+from sutazai_ops.engines.base import Capacity, Health, Observed, Usage
 from sutazai_ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ def observe(server: Server, kind: str, state: State, started_at: datetime | None
     except OpsError as error:
         return Observed(server.name, state, Health.FAILED, started_at=started_at, note=error.what)
     return Observed(server.name, state, Health.OK, version, started_at, note=note)
+
+
+def capacity() -> Capacity:
+    """What this machine has."""
+    return Capacity(memory=psutil.virtual_memory().total, cpus=psutil.cpu_count() or 1)
 
 
 def usage(pid: int) -> Usage:

@@ -20,6 +20,7 @@ from sutazai_ops.engines.postgres_program import PostgresProgram
 from sutazai_ops.engines.redis_program import RedisProgram
 from sutazai_ops.engines.scratch_folder import RECORD, scratch_folder
 from sutazai_ops.engines.site import Durability, Site
+from sutazai_ops.errors import ToolMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
     from sutazai_ops.platform import Product
 
 END_SECONDS = 10
+
+
+def has_programs(product: Product, major: int, home: Path) -> bool:
+    """Whether this machine has the server programs of exactly this product and major."""
+    try:
+        toolchain.find(product, major, home=home, program=_program(product).executable)
+    except ToolMissing:
+        return False
+    return True
 
 
 @contextmanager
@@ -43,7 +53,7 @@ def scratch_server(
         CommandFailed: when it did not come up, such as on a damaged file that it was given.
     """
     options = options or ScratchOptions()
-    program: Program = PostgresProgram() if product == "postgres" else RedisProgram(product)
+    program = _program(product)
     tools = toolchain.find(product, major, home=home, program=program.executable)
     with scratch_folder(home / "scratch", f"{product}-{major}") as folder:
         # The server's account must get through to its data folder, which itself stays closed.
@@ -69,3 +79,7 @@ def scratch_server(
             yield site.server
         finally:
             daemons.end(identity, program.abort_signal, END_SECONDS)
+
+
+def _program(product: Product) -> Program:
+    return PostgresProgram() if product == "postgres" else RedisProgram(product)

@@ -79,3 +79,30 @@ class Prune:
     deleted: Sequence[str] = field(default_factory=tuple)
     """Ids of the sets that went."""
     refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentEntry:
+    """One phase of one release, carried out."""
+
+    release: int
+    phase: str
+    finished_at: datetime
+    seconds: float
+    outcome: str
+    steps: Sequence[Mapping[str, Any]]
+    """What was done to each service: `service`, `act` and `because`."""
+    backup_set: str | None = None
+    """The set that was taken before."""
+    note: str = ""
+    """Why it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftEntry:
+    """One look at what runs, held against the release that is meant to."""
+
+    at: datetime
+    release: int
+    drifts: Sequence[Mapping[str, Any]]
+    """Each with `service`, `phase`, `kind`, `field`, `meant` and `found`; none where all was as meant."""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sutazai_ops.ledger.entries import Prune, Restore, SetEntry, VerificationEntry
+from sutazai_ops.ledger.entries import DeploymentEntry, DriftEntry, Prune, Restore, SetEntry, VerificationEntry
 from sutazai_ops.ledger.errors import speaking
-from sutazai_ops.ledger.tables import backup_sets, prunes, restores, verifications
+from sutazai_ops.ledger.tables import backup_sets, deployments, drifts, prunes, restores, verifications
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -60,6 +60,26 @@ class Ledger:
         with self._writing() as connection:
             connection.execute(insert(prunes), _row(prune))
             _mark_deleted(connection, prune.deleted, prune.at)
+
+    def record_deployment(self, entry: DeploymentEntry) -> None:
+        """Write down what the roll-out of a phase came to."""
+        with self._writing() as connection:
+            connection.execute(insert(deployments), _row(entry))
+
+    def record_drift(self, entry: DriftEntry) -> None:
+        """Write down what a look at the engine found."""
+        with self._writing() as connection:
+            connection.execute(insert(drifts), _row(entry))
+
+    def recent_deployments(self, limit: int) -> list[DeploymentEntry]:
+        """The newest first."""
+        query = select(deployments).order_by(deployments.c.finished_at.desc(), deployments.c.id.desc()).limit(limit)
+        return [DeploymentEntry(**_without_id(row)) for row in self._rows(query)]
+
+    def recent_drifts(self, limit: int) -> list[DriftEntry]:
+        """The newest first."""
+        query = select(drifts).order_by(drifts.c.at.desc(), drifts.c.id.desc()).limit(limit)
+        return [DriftEntry(**_without_id(row)) for row in self._rows(query)]
 
     def recent_sets(self, limit: int) -> list[SetEntry]:
         """The newest sets first, those that were deleted among them."""
@@ -138,7 +158,7 @@ def _put(connection: Connection, table: Table, entries: Sequence[SetEntry] | Seq
     connection.execute(statement, [_row(entry) for entry in entries])
 
 
-def _row(entry: SetEntry | VerificationEntry | Restore | Prune) -> dict[str, Any]:
+def _row(entry: SetEntry | VerificationEntry | Restore | Prune | DeploymentEntry | DriftEntry) -> dict[str, Any]:
     return asdict(entry)
 
 

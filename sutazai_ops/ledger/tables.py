@@ -94,3 +94,26 @@ prunes = Table(
     Column("deleted", JSON, nullable=False),
     Column("refused", Text, nullable=False),
 )
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("release", Integer, nullable=False),
+    Column("phase", String, nullable=False),
+    Column("finished_at", UtcTime, nullable=False, index=True),
+    Column("seconds", Float, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("steps", JSON, nullable=False),
+    Column("backup_set", String),
+    Column("note", Text, nullable=False),
+)
+
+drifts = Table(
+    "drifts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False, index=True),
+    Column("release", Integer, nullable=False),
+    Column("drifts", JSON, nullable=False),
+)

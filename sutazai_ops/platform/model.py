@@ -182,6 +182,8 @@ class Addition(Model):
     """How its upstreams are switched, where it is a proxy."""
     behind: Behind | None = None
     """By which proxy its users come in."""
+    allow: Mapping[str, str] = Field(default_factory=dict)
+    """Rules of the lint that it may break, each with the reason."""
     overlays: str | None = None
     """The earlier phase whose service of this name the keys here are merged over, once this phase is rolled out."""
 

@@ -1,0 +1,265 @@
+"""One installation's deployments: make a release and its plan, carry it out, go back, and say what was done.
+
+This is the area's face: what the terminal, Dagster and remediation call. A plan can be made from files alone; only what
+runs is asked from the engine, and where none answers the plan says that it was made without.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sutazai_ops.backups.lock import exclusive
+from sutazai_ops.deployment import inputs
+from sutazai_ops.deployment.deploy import Report, carry_out
+from sutazai_ops.deployment.limits import refuse_overcommit
+from sutazai_ops.deployment.lint import lint, refuse_findings
+from sutazai_ops.deployment.major import crossings
+from sutazai_ops.deployment.plan import Plan, make_plan
+from sutazai_ops.deployment.release import Outcome, Release, Releases, make_release
+from sutazai_ops.deployment.selection import Selection, select
+from sutazai_ops.errors import BadInput, OpsError, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sutazai_ops.deployment.deploy import PhaseReport
+    from sutazai_ops.deployment.inputs import Inputs
+    from sutazai_ops.deployment.lint import Finding
+    from sutazai_ops.deployment.plan import Running
+    from sutazai_ops.engines import Container, Engine
+    from sutazai_ops.installation import Installation
+    from sutazai_ops.platform import Platform
+    from sutazai_ops.progress import Progress
+    from sutazai_ops.settings import Settings
+
+LOCK_PAUSE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A release that could be carried out, and what that would change. Nothing is written yet."""
+
+    release: Release
+    plan: Plan
+    phases: tuple[str, ...]
+    """The phases that are touched, in roll-out order."""
+    inputs: Inputs
+    """The files to copy and the secrets to generate before the release can run."""
+    findings: tuple[Finding, ...] = ()
+    """What the lint says of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployments:
+    """What deployments need of an installation."""
+
+    installation: Installation
+    releases: Releases
+
+    @classmethod
+    def of(cls, installation: Installation) -> Deployments:
+        """The deployments of an installation."""
+        return cls(installation, Releases(installation.settings.releases))
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+        return self.installation.settings
+
+    @property
+    def platform(self) -> Platform:
+        """What may run."""
+        return self.installation.platform
+
+    @property
+    def engine(self) -> Engine:
+        """Where it runs."""
+        return self.installation.engine
+
+    def prepare(self, *, phases: Sequence[str] | None = None, services: Sequence[str] | None = None) -> Prepared:
+        """Make the release in which these phases or services are as the files say, and the plan to get there.
+
+        Raises:
+            BadInput: for a name that is not known, or a file that is wrong.
+        """
+        last = self.releases.current()
+        selection = select(
+            self.platform,
+            phases=phases,
+            services=services,
+            present=last.services if last else (),
+            cannot_run=self.engine.cannot_run,
+        )
+        whole = {*(last.whole if last else ()), *selection.phases}
+        gathered = inputs.gather(self.settings, self.platform, selection.services, whole, self.releases.folder)
+        number = self.releases.next_number()
+        replaced = {*selection.services, *_gone(last, selection)}
+        release = make_release(number, gathered.wanted, gathered.tops, last=last, whole=whole, replaced=replaced)
+        if last and release.means_the_same_as(last):
+            release = last
+        touched = _touched(self.platform, release, selection, replaced, last)
+        plan = make_plan(release, last, self.running(release, touched, last), replaced, selection.left_out)
+        return Prepared(release, plan, touched, gathered, tuple(lint(release, self.platform)))
+
+    def deploy(
+        self,
+        progress: Progress,
+        *,
+        phases: Sequence[str] | None = None,
+        services: Sequence[str] | None = None,
+        because: str = "deploy",
+    ) -> Report:
+        """Prepare and carry out, under the lock.
+
+        Raises:
+            Refused: when another deployment is under way, or the limits do not fit the host.
+            DeploymentFailed: when a phase does not pass its gate.
+            OpsError: when something is not there that has to be.
+        """
+        with self.locked(because):
+            prepared = self.prepare(phases=phases, services=services)
+            refuse_findings(prepared.findings, self.platform, strict=self.settings.is_strict)
+            if prepared.plan.changes:
+                refuse_overcommit(prepared.release, self.engine.capacity(), allowed=self.settings.deploy.allow_overcommit)
+            inputs.put_in_place(prepared.inputs)
+            self._write(prepared.release, because)
+            done = carry_out(self, prepared.release, prepared.plan, prepared.phases, progress)
+            return Report(prepared.plan, done)
+
+    def prepare_roll_back(self, to: int, phases: Sequence[str] | None = None) -> Prepared:
+        """Make the release in which these phases are as release `to` meant them; all of its phases for None.
+
+        Raises:
+            BadInput: when there is no such release, or it has not such a phase.
+            Refused: when that crosses a major version of a service that holds state.
+        """
+        target, last = self.releases.read(to), self.releases.current()
+        if last is None:
+            raise BadInput("nothing was ever deployed here", where=str(self.releases.folder))
+        chosen = tuple(phase for phase in (phases or target.phases))
+        for phase in chosen:
+            if phase not in target.phases:
+                raise BadInput(f"release {to} has no phase {phase}", remedy=f"it has: {', '.join(target.phases)}")
+            for name, new, old in crossings(last, target, phase, self.platform):
+                raise Refused(
+                    f"release {to} runs {name} as {old}, and now it is {new}: the older major does not open the data",
+                    remedy="restore a backup set that the older version made: docs/when-a-deployment-fails.md",
+                )
+        services = [one for one in last.services.values() if one.phase not in chosen]
+        services += [one for phase in chosen for one in target.of_phase(phase)]
+        release = last.model_copy(
+            update={
+                "number": self.releases.next_number(),
+                "phases": {**last.phases, **{phase: target.phases[phase] for phase in chosen}},
+                "services": {one.name: one for one in services},
+            }
+        )
+        if release.means_the_same_as(last):
+            release = last
+        plan = make_plan(release, last, self.running(release, chosen, last))
+        return Prepared(release, plan, chosen, inputs.NOTHING)
+
+    def roll_back(self, progress: Progress, to: int, phases: Sequence[str] | None = None) -> Report:
+        """Carry out what `prepare_roll_back` makes, under the lock; raises as it and `deploy` do."""
+        because = f"roll back to release {to}"
+        with self.locked(because):
+            prepared = self.prepare_roll_back(to, phases)
+            self._write(prepared.release, because)
+            return Report(
+                prepared.plan, carry_out(self, prepared.release, prepared.plan, prepared.phases, progress)
+            )
+
+    def running(self, release: Release, phases: Sequence[str], last: Release | None = None) -> Running:
+        """What the engine sees of these phases' projects."""
+        known = {**(last.phases if last else {}), **release.phases}
+        return {phase: self.engine.observe_project(known[phase].project) for phase in phases if phase in known}
+
+    def project(self, release: Release, phase: str) -> str:
+        """The Compose project of a phase."""
+        return release.phases[phase].project
+
+    def is_good(self, release: Release, phase: str) -> bool:
+        """Whether the phase passed its gate as this release, or the one it was carried over from, means it."""
+        for number in self.releases.numbers():
+            if number <= release.number and (outcome := self.releases.record(number).outcomes.get(phase)):
+                return outcome is Outcome.GOOD
+        return False
+
+    def back_up(self, services: Sequence[str]) -> str:
+        """Take and prove a backup set of these services; its id.
+
+        Raises:
+            OpsError: when it cannot be taken, or is not worth anything.
+        """
+        from sutazai_ops.backups.manifest import Outcome as Worth
+        from sutazai_ops.backups.night import Backups, prove_set, take_set
+        from sutazai_ops.progress import Silent
+
+        backups = Backups.of(self.installation)
+        taken = take_set(backups, backups.services(services), Silent())
+        proof = prove_set(backups, taken, Silent())
+        if proof.outcome is not Worth.VERIFIED:
+            raise Refused(
+                f"the backup that was taken before the change is {proof.outcome}, so nothing was changed",
+                where=taken.id,
+                remedy=f"sutazai-ops backup verify {taken.id}",
+            )
+        return taken.id
+
+    def log_tail(self, service: str, lines: int) -> list[str]:
+        """The last lines of a service's log; why there are none, where that is so."""
+        try:
+            return self.engine.logs(service, lines)
+        except OpsError as error:
+            return [error.what]
+
+    def remember(self, report: PhaseReport) -> None:
+        """Write a phase's roll-out down in the ledger."""
+        from sutazai_ops.deployment.records import deployment_entry
+
+        self.installation.ledger.record_deployment(deployment_entry(report, datetime.now(UTC)))
+
+    @contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Hold the lock of this installation's deployments, waiting for it as long as the settings say.
+
+        Raises:
+            Refused: naming who holds it.
+        """
+        deadline = time.monotonic() + self.settings.deploy.lock_wait_seconds
+        while True:
+            try:
+                lock = exclusive(self.releases.folder, what)
+                lock.__enter__()
+                break
+            except Refused:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(LOCK_PAUSE_SECONDS)
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+    def _write(self, release: Release, because: str) -> None:
+        if release.number not in self.releases.numbers():
+            self.releases.write(release, because, datetime.now(UTC))
+
+
+def _gone(last: Release | None, selection: Selection) -> set[str]:
+    """What the last release had in these phases; where no file has it any more, it goes."""
+    return {service.name for service in last.services.values() if service.phase in selection.phases} if last else set()
+
+
+def _touched(
+    platform: Platform, release: Release, selection: Selection, replaced: set[str], last: Release | None
+) -> tuple[str, ...]:
+    phases = {platform.services[name].phase for name in selection.services}
+    phases |= {last.services[name].phase for name in replaced if last and name in last.services}
+    known = [phase.name for phase in platform.phases]
+    order = [*known, *(phase for phase in (last.phases if last else ()) if phase not in known)]
+    return tuple(phase for phase in order if phase in phases | set(selection.phases) and (phase in release.phases or (last and phase in last.phases)))

@@ -1,0 +1,200 @@
+"""What a release may not be: the rules that Compose does not have and that somebody has paid for.
+
+Each rule is a function from a release to findings, which name service and key. What would certainly fail or lose data is
+refused; the rest is shown, and refused where the settings are strict. A finding that is meant stands in the service's
+own file as `x-sutazai: allow: {rule: reason}`, so that an exception and its reason are read together.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sutazai_ops.deployment.ports import published
+from sutazai_ops.errors import BadInput
+from sutazai_ops.platform.infer import image_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sutazai_ops.deployment.release import Release, ReleasedService
+    from sutazai_ops.platform import Platform
+
+FATAL = frozenset({"port", "volume-path", "container-name"})
+"""The rules that are never only shown: the deployment would fail half-way, or data would go with a container."""
+LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1")
+DATA_PATHS = {
+    "postgres": ("/var/lib/postgresql", "/var/lib/postgresql/data"),
+    "redis": ("/data",),
+    "valkey": ("/data",),
+    "chroma": ("/data",),
+    "qdrant": ("/qdrant/storage",),
+    "neo4j": ("/data",),
+    "prometheus": ("/prometheus",),
+    "grafana": ("/var/lib/grafana",),
+    "loki": ("/loki",),
+}
+"""Where well-known images keep their data; a volume beside it is an anonymous one that a recreation leaves behind."""
+POSTGRES_MOVED = 18
+"""From this major on the image's volume is one level higher (docker-library/postgres#1259)."""
+_LITERAL = re.compile(r"pass(word|wd)?$|secret|token$|api_?key|_key$|private_?key", re.IGNORECASE)
+_IS_REFERENCE = re.compile(r"_FILE$|_PATH$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with one service."""
+
+    service: str
+    rule: str
+    what: str
+    remedy: str
+
+
+def lint(release: Release, platform: Platform) -> list[Finding]:
+    """Every finding that the platform does not allow with a reason, in the order of the release."""
+    return [
+        finding
+        for service in release.services.values()
+        for rule in RULES
+        for finding in rule(service, release, platform)
+        if finding.rule not in _allowed(service.name, platform)
+    ] + list(_ports_taken_twice(release))
+
+
+def refuse_findings(findings: Sequence[Finding], platform: Platform, *, strict: bool) -> None:
+    """Raise `BadInput` for the first finding that is fatal, or for the first of all where the settings are strict."""
+    refused = [finding for finding in findings if strict or finding.rule in FATAL]
+    if refused:
+        first = refused[0]
+        more = f" ({len(refused) - 1} more of such: sutazai-ops plan shows them)" if len(refused) > 1 else ""
+        service = platform.services.get(first.service)
+        where = f"{service.file}, service {first.service}" if service else first.service
+        raise BadInput(f"{first.service}: {first.what}{more}", where=where, remedy=first.remedy)
+
+
+def _allowed(name: str, platform: Platform) -> Mapping[str, str]:
+    service = platform.services.get(name)
+    return service.allow if service else {}
+
+
+def _one_shot_is_adopted(service: ReleasedService, release: Release, platform: Platform) -> Iterator[Finding]:  # noqa: ARG001
+    # `up --wait` calls a one-shot that nobody waits for a failure (docker/compose#10596), and so does whoever runs the
+    # release by hand.
+    if service.one_shot and not any(_waits_for(other.definition, service.name) for other in release.services.values()):
+        yield Finding(
+            service.name,
+            "one-shot",
+            "it ends by itself, and no service waits for its end",
+            f"let one depend on it: depends_on: {{{service.name}: {{condition: service_completed_successfully}}}}",
+        )
+
+
+def _waits_for(definition: Mapping[str, Any], name: str) -> bool:
+    depends_on = definition.get("depends_on") or {}
+    how = depends_on.get(name) if isinstance(depends_on, dict) else None
+    return isinstance(how, dict) and how.get("condition") == "service_completed_successfully"
+
+
+def _is_not_public(service: ReleasedService, release: Release, platform: Platform) -> Iterator[Finding]:  # noqa: ARG001
+    known = platform.services.get(service.name)
+    if known and known.proxy:
+        return
+    for port in published(service.definition):
+        if not LOOPBACK.fullmatch(port.address):
+            yield Finding(
+                service.name,
+                "public",
+                f"its port {port.outside} is open on {port.address}, past the firewall (Docker's rules come before it)",
+                f'publish it on the loopback: "127.0.0.1:{port.outside}:{port.inside}", and let the proxy lead to it',
+            )
+
+
+def _has_no_literal_secret(service: ReleasedService, release: Release, platform: Platform) -> Iterator[Finding]:  # noqa: ARG001
+    environment = service.definition.get("environment") or {}
+    pairs = environment.items() if isinstance(environment, dict) else (str(e).partition("=")[::2] for e in environment)
+    for name, value in pairs:
+        if value and _LITERAL.search(str(name)) and not _IS_REFERENCE.search(str(name)) and not _is_harmless(str(value)):
+            yield Finding(
+                service.name,
+                "literal-secret",
+                f"environment.{name} holds a secret, which `docker inspect` shows to everybody who may call it",
+                "put it into a file: a top-level secret, and the _FILE variable or a shim that reads /run/secrets",
+            )
+
+
+def _is_harmless(value: str) -> bool:
+    return value.startswith("/") or value.lower() in {"true", "false", "none", ""} or value.isdigit()
+
+
+def _mounts_no_socket(service: ReleasedService, release: Release, platform: Platform) -> Iterator[Finding]:  # noqa: ARG001
+    for source, target in _mounts(service.definition):
+        if source.endswith("docker.sock") or target.endswith("docker.sock"):
+            yield Finding(
+                service.name,
+                "docker-socket",
+                "it mounts Docker's socket, and whoever owns it owns the host",
+                "remove the mount, or put a socket proxy with an allow-list between",
+            )
+
+
+def _keeps_data_where_the_image_does(service: ReleasedService, release: Release, platform: Platform) -> Iterator[Finding]:  # noqa: ARG001
+    image = str(service.definition.get("image", ""))
+    name = image_name(image)
+    expected = DATA_PATHS.get(name)
+    targets = [target.rstrip("/") for _, target in _mounts(service.definition)]
+    if expected is None or not targets:
+        return
+    if name == "postgres" and (major := re.match(r"\d+", image.partition("@")[0].rpartition(":")[2])):
+        expected = expected[:1] if int(major[0]) >= POSTGRES_MOVED else expected[1:]
+    if not set(expected) & set(targets):
+        yield Finding(
+            service.name,
+            "volume-path",
+            f"{image} keeps its data in {expected[0]}, where nothing is mounted: it would be lost with the container",
+            f"mount the volume at {expected[0]}",
+        )
+
+
+def _mounts(definition: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for entry in definition.get("volumes") or ():
+        if isinstance(entry, dict):
+            yield str(entry.get("source", "")), str(entry.get("target", ""))
+        else:
+            source, _, rest = str(entry).partition(":")
+            yield (source, rest.partition(":")[0]) if rest else ("", source)
+
+
+def _has_no_fixed_name(service: ReleasedService, release: Release, platform: Platform) -> Iterator[Finding]:  # noqa: ARG001
+    if "container_name" in service.definition and service.start_first:
+        yield Finding(
+            service.name,
+            "container-name",
+            "a fixed container_name leaves no room for a new version beside the old one",
+            "remove container_name",
+        )
+
+
+def _ports_taken_twice(release: Release) -> Iterator[Finding]:
+    taken: dict[tuple[int, str], str] = {}
+    for service in release.services.values():
+        for port in published(service.definition):
+            other = taken.setdefault((port.outside, port.protocol), service.name)
+            if other != service.name:
+                yield Finding(
+                    service.name,
+                    "port",
+                    f"it publishes port {port.outside}, and {other} does too",
+                    "give one of them another port",
+                )
+
+
+RULES: tuple[Callable[[ReleasedService, Release, Platform], Iterator[Finding]], ...] = (
+    _one_shot_is_adopted,
+    _is_not_public,
+    _has_no_literal_secret,
+    _mounts_no_socket,
+    _keeps_data_where_the_image_does,
+    _has_no_fixed_name,
+)

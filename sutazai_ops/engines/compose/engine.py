@@ -1,0 +1,447 @@
+"""The compose engine: services as containers of one Docker host.
+
+A phase is one Compose project. `docker compose` alone makes containers from definitions; docker-py looks at them, stops
+and removes them, and runs commands inside. Every look costs one listing and one inspection a container, side by side.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from sutazai_ops.engines.base import Capacity, Endpoint, Health, Observed, State, Usage
+from sutazai_ops.engines.compose import commands, daemon
+from sutazai_ops.engines.compose.images import pull_missing
+from sutazai_ops.engines.compose.observe import (
+    ONE_OFF,
+    PROJECT,
+    SERVICE,
+    address_of,
+    container_of,
+    number_of,
+    observed,
+    service_of,
+)
+from sutazai_ops.engines.compose.waiting import wait_until_well
+from sutazai_ops.engines.external import external_server
+from sutazai_ops.errors import CommandFailed, OpsError, Refused, Unreachable, Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from docker import APIClient
+
+    from sutazai_ops.engines.base import Change, Container, Network, Order, ScratchOptions, Server, Tools
+    from sutazai_ops.engines.compose.observe import Inspected
+    from sutazai_ops.platform import Platform, Product, Service
+    from sutazai_ops.progress import Progress
+    from sutazai_ops.settings import Settings
+
+LOG_LINES = 20
+COMPOSE_SECONDS = 900
+"""How long one `docker compose up` may take before it is ended: images are there already when it starts."""
+STAMPED = "sutazai.network"
+"""On networks that we made."""
+USUAL_PORTS = {"postgres": 5432, "redis": 6379}
+
+
+class ComposeEngine:
+    """An `Engine` whose services are containers of one Docker host."""
+
+    name = "compose"
+
+    def __init__(self, settings: Settings, platform: Platform) -> None:
+        self._settings = settings
+        self._platform = platform
+        self._home = settings.home
+
+    @cached_property
+    def _docker(self) -> APIClient:
+        return daemon.connect()
+
+    # What is there
+
+    def capacity(self) -> Capacity:
+        """What the host has."""
+        with daemon.speaking("cannot ask what the host has"):
+            info = self._docker.info()
+        return Capacity(memory=info["MemTotal"], cpus=info["NCPU"])
+
+    def cannot_run(self, service: Service) -> str:
+        """Why it cannot run the service; empty where it can."""
+        if service.external:
+            return "somebody else runs it"
+        return "" if service.image or "build" in service.compose else "it names no image"
+
+    def observe(self) -> list[Observed]:
+        """Every service of the platform as it is now; never raises for one that is broken."""
+        found = self._inspect(*(self._project(service) for service in self._platform))
+        return [self._observe(service, found.get((self._project(service), service.name), [])) for service in self._platform]
+
+    def observe_project(self, project: str) -> Mapping[str, tuple[Container, ...]]:
+        """Every container of one project by its service."""
+        found = self._inspect(project)
+        return {service: tuple(map(container_of, containers)) for (_, service), containers in found.items()}
+
+    def _observe(self, service: Service, containers: Sequence[Inspected]) -> Observed:
+        if service.external is None:
+            return observed(service.name, containers)
+        from sutazai_ops.engines import observing
+
+        try:
+            return observing.observe(external_server(service, self._home), service.external.kind, State.ELSEWHERE)
+        except OpsError as error:
+            return Observed(service.name, State.ELSEWHERE, Health.FAILED, note=error.what)
+
+    def _inspect(self, *projects: str) -> dict[tuple[str, str], list[Inspected]]:
+        """The containers of these projects by project and service, in the order of their numbers."""
+        wanted = set(projects)
+        filters = {"label": [PROJECT, f"{ONE_OFF}=False"]}
+        if len(wanted) == 1:
+            filters["label"].append(f"{PROJECT}={projects[0]}")
+        with daemon.speaking("cannot list the containers"):
+            listed = [one for one in self._docker.containers(all=True, filters=filters) if one["Labels"][PROJECT] in wanted]
+        with ThreadPoolExecutor(max_workers=daemon.CONNECTIONS) as pool:
+            inspected = [one for one in pool.map(self._look_at, [one["Id"] for one in listed]) if one]
+        found: dict[tuple[str, str], list[Inspected]] = {}
+        for one in sorted(inspected, key=number_of):
+            found.setdefault((one["Config"]["Labels"][PROJECT], service_of(one)), []).append(one)
+        return found
+
+    def _look_at(self, container: str) -> Inspected | None:
+        from docker.errors import NotFound
+
+        with daemon.speaking("cannot look at a container"):
+            try:
+                seen: Inspected = self._docker.inspect_container(container)
+            except NotFound:
+                # It went between the listing and the look.
+                return None
+            return seen
+
+    # What releases ask for
+
+    def ensure_networks(self, networks: Sequence[Network]) -> None:
+        """Make those that are missing.
+
+        Raises:
+            Refused: for one that is there and is not as it is meant; nothing is changed then.
+        """
+        with daemon.speaking("cannot list the networks"):
+            there = {one["Name"]: one for one in self._docker.networks()}
+        for network in networks:
+            found = there.get(network.name)
+            if found and bool(found.get("Internal")) != network.internal:
+                meant, is_ = ("internal", "open to the outside") if network.internal else ("open", "internal")
+                raise Refused(
+                    f"the network {network.name} is meant to be {meant}, and is {is_}",
+                    remedy=f"when nothing uses it any more: docker network rm {network.name}, then deploy again",
+                )
+        for network in networks:
+            if network.name not in there:
+                self._make_network(network)
+
+    def _make_network(self, network: Network) -> None:
+        with daemon.speaking(f"cannot make the network {network.name}"):
+            self._docker.create_network(
+                network.name, driver="bridge", internal=network.internal, labels={STAMPED: "yes"}, check_duplicate=True
+            )
+
+    def pull(self, order: Order, progress: Progress) -> None:
+        """Have every image of the order on the host; raises `OpsError` naming the service whose image cannot be had."""
+        definitions = _definitions(order)
+        wanted = {name: str(definitions[name]["image"]) for name in order.services if "image" in definitions[name]}
+        pull_missing(self._docker, wanted, progress)
+
+    def bring(self, order: Order, progress: Progress) -> None:
+        """Do what the order says, and wait until each of its services is well.
+
+        Raises:
+            OpsError: naming the service that did not come up and the last lines of its log.
+        """
+        if not order.services:
+            return
+        anew = [name for name in order.services if name in order.recreate]
+        rest = [name for name in order.services if name not in order.recreate]
+        with progress.step(f"start {', '.join(order.services)}"):
+            for names, flags in ((anew, ("--force-recreate",)), (rest, ())):
+                if names:
+                    self._up(order, commands.up(order, names, *flags), names, lambda: self._of(order.project))
+
+    def add_copy(self, order: Order, service: str, progress: Progress) -> tuple[Container, ...]:
+        """Start one more container of the service as the file says, beside those that run; see `Engine.add_copy`."""
+        old = self._of(order.project).get(service, [])
+        known = {one["Id"] for one in old}
+
+        def fresh() -> dict[str, list[Inspected]]:
+            return {service: [one for one in self._of(order.project).get(service, []) if one["Id"] not in known]}
+
+        with progress.step(f"start the new {service} beside the old"):
+            try:
+                self._up(order, commands.copies(order, service, len(old) + 1), [service], fresh)
+            except BaseException:
+                self.retire([container_of(one) for one in fresh()[service]])
+                raise
+        return tuple(map(container_of, old))
+
+    def _up(
+        self,
+        order: Order,
+        argv: Sequence[str],
+        services: Sequence[str],
+        look: Callable[[], Mapping[str, Sequence[Inspected]]],
+    ) -> None:
+        process = commands.start(argv)
+        try:
+            broken = wait_until_well(
+                look, services, _one_shots(order), is_under_way=lambda: process.poll() is None
+            )
+            words = process.communicate(timeout=COMPOSE_SECONDS)[1]
+        except BaseException:
+            process.terminate()
+            process.communicate()
+            raise
+        if process.returncode != 0 and not broken:
+            raise commands.failure(words, f"cannot start {', '.join(services)}")
+        if broken:
+            raise self._not_well(broken, look())
+
+    def _not_well(self, broken: Mapping[str, str], containers: Mapping[str, Sequence[Inspected]]) -> CommandFailed:
+        service, why = next(iter(broken.items()))
+        others = f" ({len(broken) - 1} more: {', '.join(list(broken)[1:])})" if len(broken) > 1 else ""
+        lines = [line for one in containers.get(service, ())[-1:] for line in self._tail(one["Id"], LOG_LINES)]
+        return CommandFailed(f"{service} did not come up: {why}{others}", where="\n".join(lines))
+
+    def retire(self, containers: Sequence[Container]) -> None:
+        """Stop these containers as their grace period allows, and remove them. Volumes stay."""
+        from docker.errors import NotFound
+
+        for container in containers:
+            with daemon.speaking(f"cannot remove {container.name}"):
+                try:
+                    self._docker.stop(container.id)
+                    self._docker.remove_container(container.id, v=False, force=True)
+                except NotFound:
+                    continue
+
+    def remove(self, project: str, services: Sequence[str]) -> None:
+        """Stop and remove all containers of these services. Volumes stay; what is not there is passed over."""
+        found = self.observe_project(project)
+        self.retire([container for name in services for container in found.get(name, ())])
+
+    def remove_project(self, project: str, *, volumes: bool = False) -> None:
+        """Stop and remove every container of a project and its own networks; its volumes too only where told to."""
+        found = self.observe_project(project)
+        with ThreadPoolExecutor(max_workers=daemon.CONNECTIONS) as pool:
+            list(pool.map(lambda ones: self.retire(ones), found.values()))
+        mine = {"label": f"{PROJECT}={project}"}
+        with daemon.speaking(f"cannot remove the networks of {project}"):
+            for network in self._docker.networks(filters=mine):
+                self._docker.remove_network(network["Id"])
+        if volumes:
+            with daemon.speaking(f"cannot remove the volumes of {project}"):
+                for volume in self._docker.volumes(filters=mine)["Volumes"] or ():
+                    self._docker.remove_volume(volume["Name"])
+
+    def execute(self, service: str, argv: Sequence[str]) -> str:
+        """Run a command inside the service and return what it wrote; raises `CommandFailed` with its last lines."""
+        container = self._newest(service)
+        with daemon.speaking(f"cannot run {argv[0]} in {service}"):
+            command = self._docker.exec_create(container["Id"], list(argv))
+            output = self._docker.exec_start(command["Id"]).decode(errors="replace")
+            code = self._docker.exec_inspect(command["Id"])["ExitCode"]
+        if code != 0:
+            tail = output.strip().splitlines()[-LOG_LINES:]
+            last = tail[-1] if tail else "it gave no reason"
+            raise CommandFailed(f"{argv[0]} in {service} ended with exit code {code}: {last}", where="\n".join(tail))
+        return output
+
+    def write_file(self, service: str, path: str, content: bytes) -> None:
+        """Write a file inside the running service, whole or not at all."""
+        container = self._newest(service)
+        target = PurePosixPath(path)
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            entry = tarfile.TarInfo(target.name)
+            entry.size, entry.mode, entry.mtime = len(content), 0o644, int(time.time())
+            archive.addfile(entry, io.BytesIO(content))
+        with daemon.speaking(f"cannot write {path} in {service}"):
+            self._docker.put_archive(container["Id"], str(target.parent), packed.getvalue())
+
+    # The verbs that every engine has for one service
+
+    def plan(self, services: Sequence[Service]) -> list[Change]:  # noqa: ARG002
+        """Raises `Unsupported`: what containers are made from is a release."""
+        raise Unsupported("the compose engine brings services up from a release", remedy="sutazai-ops deploy")
+
+    def apply(self, changes: Sequence[Change], progress: Progress) -> None:  # noqa: ARG002
+        """Raises `Unsupported` as `plan` does."""
+        raise Unsupported("the compose engine brings services up from a release", remedy="sutazai-ops deploy")
+
+    def stop(self, service: str) -> None:
+        """Stop it cleanly and keep its data. Stopping what is stopped does nothing."""
+        for container in self._containers(service):
+            with daemon.speaking(f"cannot stop {service}"):
+                self._docker.stop(container["Id"])
+
+    def start(self, service: str) -> None:
+        """Start it and wait until it is well. Starting what runs does nothing."""
+        containers = self._containers(service)
+        if not containers:
+            raise Unreachable(f"{service} was never deployed here", remedy=f"sutazai-ops deploy --services {service}")
+        with daemon.speaking(f"cannot start {service}"):
+            for container in containers:
+                self._docker.start(container["Id"])
+        self._await(service)
+
+    def restart(self, service: str) -> None:
+        """Stop and start it."""
+        self.stop(service)
+        self.start(service)
+
+    def scale(self, service: str, copies: int) -> None:
+        """Raises `Unsupported`: how many run stands in the release."""
+        raise Unsupported(
+            f"the compose engine runs as many of {service} as its release says, not {copies}",
+            remedy="set scale: in its Compose file, and deploy",
+        )
+
+    def _await(self, service: str) -> None:
+        project = self._project(self._platform.service(service))
+        broken = wait_until_well(lambda: self._of(project), [service], (), is_under_way=lambda: False)
+        if broken:
+            raise self._not_well(broken, self._of(project))
+
+    def endpoint(self, service: str, port: int | None = None) -> Endpoint:
+        """Where a client that runs here reaches the service; raises `Unsupported` where it has no such address."""
+        wanted = self._platform.service(service)
+        if wanted.external:
+            return external_server(wanted, self._home).endpoint
+        inside = port or _usual_port(wanted)
+        found = address_of(self._newest(service), inside)
+        if found is None:
+            raise Unsupported(f"{service} has no address on this host for its port {inside}")
+        return Endpoint(*found)
+
+    def server(self, service: str) -> Server:
+        """The service as a server to speak to; raises `Unreachable` when it does not run."""
+        from sutazai_ops.engines.compose.server import container_server
+
+        wanted = self._platform.service(service)
+        if wanted.external:
+            return external_server(wanted, self._home)
+        container = self._newest(service)
+        return container_server(wanted, container, self.endpoint(service), self._settings)
+
+    def tools(self, product: Product, major: int) -> Tools:
+        """The tools of a product's major version on this machine; raises `ToolMissing` naming what to install."""
+        from sutazai_ops.engines import toolchain
+
+        return toolchain.find(product, major, home=self._home)
+
+    def scratch(
+        self, product: Product, major: int, options: ScratchOptions | None = None
+    ) -> AbstractContextManager[Server]:
+        """A throw-away server: of this machine's programs where it has them, else a container of a service's image."""
+        from sutazai_ops.engines.compose.scratch import scratch_container
+        from sutazai_ops.engines.scratch import has_programs, scratch_server
+
+        if has_programs(product, major, self._home):
+            return scratch_server(product, major, options, home=self._home)
+        return scratch_container(self._docker, self._images(), product, major, options, home=self._home)
+
+    def _images(self) -> dict[str, str]:
+        return {one.service: one.containers[-1].image_id for one in self.observe() if one.containers}
+
+    def data_folder(self, service: str) -> Path:
+        """Raises `Unsupported`: the data is in a volume of the engine, which is not this machine's to change."""
+        raise Unsupported(f"the data of {service} is in a volume, and not in a folder of this machine")
+
+    def give_data(self, service: str, folder: Path) -> None:  # noqa: ARG002
+        """Raises `Unsupported` as `data_folder` does."""
+        raise Unsupported(f"the data of {service} is in a volume, and not in a folder of this machine")
+
+    def logs(self, service: str, lines: int = 50) -> list[str]:
+        """The last lines that the newest container of the service wrote."""
+        containers = self._containers(service)
+        return self._tail(containers[-1]["Id"], lines) if containers else []
+
+    def usage(self, service: str) -> Usage | None:
+        """What it uses now; None when it does not run."""
+        containers = [one for one in self._containers(service) if one["State"]["Running"]]
+        if not containers:
+            return None
+        with daemon.speaking(f"cannot ask what {service} uses"):
+            stats = [self._docker.stats(one["Id"], stream=False, one_shot=True) for one in containers]
+        return Usage(
+            memory=sum(_working_set(one) for one in stats),
+            cpu_seconds=sum(one["cpu_stats"]["cpu_usage"]["total_usage"] for one in stats) / 1e9,
+        )
+
+    def _tail(self, container: str, lines: int) -> list[str]:
+        with daemon.speaking("cannot read a log"):
+            output: bytes = self._docker.logs(container, tail=lines)
+        return output.decode(errors="replace").splitlines()
+
+    def _newest(self, service: str) -> Inspected:
+        running = [one for one in self._containers(service) if one["State"]["Running"]]
+        if not running:
+            raise Unreachable(f"{service} does not run", remedy=f"sutazai-ops deploy --services {service}")
+        return running[-1]
+
+    def _containers(self, service: str) -> list[Inspected]:
+        return self._of(self._project(self._platform.service(service))).get(self._platform.service(service).name, [])
+
+    def _of(self, project: str) -> dict[str, list[Inspected]]:
+        return {service: containers for (_, service), containers in self._inspect(project).items()}
+
+    def _project(self, service: Service) -> str:
+        return self._projects[service.phase]
+
+    @cached_property
+    def _projects(self) -> dict[str, str]:
+        return {phase.name: phase.project for phase in self._platform.phases}
+
+
+def _definitions(order: Order) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load(order.file.read_text(encoding="utf-8"))["services"]
+    return found
+
+
+def _one_shots(order: Order) -> set[str]:
+    return {
+        name
+        for definition in _definitions(order).values()
+        if isinstance(definition.get("depends_on"), dict)
+        for name, how in definition["depends_on"].items()
+        if (how or {}).get("condition") == "service_completed_successfully"
+    }
+
+
+def _usual_port(service: Service) -> int:
+    from sutazai_ops.platform.model import PROBE_PORTS
+
+    kinds = [service.backup.kind] if service.backup else []
+    ports = [USUAL_PORTS[kind] for kind in kinds if kind in USUAL_PORTS]
+    ports += [port for probe in service.probes if (port := probe.port or PROBE_PORTS.get(probe.kind))]
+    if not ports:
+        raise Unsupported(f"it is not known at which port {service.name} answers", remedy="name one")
+    return ports[0]
+
+
+def _working_set(stats: Mapping[str, Any]) -> int:
+    """Memory that cannot be had back by dropping file cache, as `docker stats` counts it."""
+    memory = stats["memory_stats"]
+    details = memory.get("stats", {})
+    return int(memory.get("usage", 0)) - int(details.get("inactive_file", details.get("total_inactive_file", 0)))
+
+

@@ -1,0 +1,65 @@
+"""Waits for containers that were just started until each is well, and says why one is not.
+
+A container that has ended, fails its health check or restarts is given up at once: waiting longer would only hide its
+last words.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sutazai_ops.engines.compose.observe import Readiness, readiness, seconds_to_be_healthy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from sutazai_ops.engines.compose.observe import Inspected
+
+PAUSE_SECONDS = 0.25
+LEAST_SECONDS = 30.0
+"""What a container gets whose health check gives it less: an image may be unpacked on a busy disk first."""
+
+
+def wait_until_well(
+    look: Callable[[], Mapping[str, Sequence[Inspected]]],
+    services: Collection[str],
+    one_shots: Collection[str],
+    *,
+    is_under_way: Callable[[], bool],
+) -> dict[str, str]:
+    """Look again and again until every service is well, one is broken, or the time is over.
+
+    Args:
+        look: the containers that count, by service.
+        services: which to wait for.
+        one_shots: those of them that are done once they have ended well.
+        is_under_way: whether somebody still works on them, so that what is missing may yet come.
+
+    Returns:
+        Why, for each service that is not well; empty when all are.
+    """
+    started = time.monotonic()
+    while True:
+        now = look()
+        states = {name: _of(now.get(name, ()), name in one_shots) for name in services}
+        broken = {name: why for name, (state, why) in states.items() if state is Readiness.BROKEN}
+        waiting = [name for name, (state, _) in states.items() if state is Readiness.NOT_YET]
+        if (broken or not waiting) and not is_under_way():
+            return broken
+        late = [name for name in waiting if time.monotonic() - started > _patience(now.get(name, ()))]
+        if late and not is_under_way():
+            return {name: f"it was not healthy after {_patience(now.get(name, ())):.0f} s" for name in late}
+        time.sleep(PAUSE_SECONDS)
+
+
+def _of(containers: Sequence[Inspected], one_shot: bool) -> tuple[Readiness, str]:  # noqa: FBT001
+    found = [readiness(container, one_shot=one_shot) for container in containers]
+    for wanted in (Readiness.BROKEN, Readiness.NOT_YET):
+        if first := next((one for one in found if one[0] is wanted), None):
+            return first
+    return found[0] if found else (Readiness.NOT_YET, "")
+
+
+def _patience(containers: Sequence[Inspected]) -> float:
+    return max([LEAST_SECONDS, *(seconds_to_be_healthy(container) for container in containers)])
