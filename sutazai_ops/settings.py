@@ -114,6 +114,36 @@ class BackupSettings(Model):
     """How many tables or indexes pg_restore builds at once."""
 
 
+class ImageSettings(Model):
+    """Where images come from instead of where the platform's files say."""
+
+    mirror: Annotated[str, Field(pattern=r"^[^\s/]+(/[^\s/]+)*$")] | None = None
+    """Put before the name of every image in place of its registry, such as `registry.example:5000/mirror`."""
+    replace: Mapping[str, str] = Field(default_factory=dict)
+    """Whole references, by the name of a service or by the reference in a file; before the mirror."""
+    lock: AnyPath | None = None
+    """The file of digests; `images.lock.yaml` in the platform's folder if left out."""
+
+
+class DeploySettings(Model):
+    """How a release is rolled out."""
+
+    settle_seconds: float = Field(default=5, ge=0)
+    """How long a service has to run without a restart before it counts as healthy."""
+    health_timeout_seconds: int = Field(default=300, ge=1)
+    """How long services may take to become healthy."""
+    allow_overcommit: bool = False
+    """Whether the limits of all services may add up to more than the host has."""
+    lock_wait_seconds: float = Field(default=0, ge=0)
+    """How long a deployment waits for another one to end."""
+    drift_schedule: Cron = "0 * * * *"
+    """When what runs is compared with what was meant, as cron, in `timezone`."""
+    keep_releases: int = Field(default=20, ge=1)
+    """How many releases stay in the home folder."""
+    public: tuple[ServiceName, ...] | None = None
+    """The services that may be reached from beyond this host; those with `x-sutazai.proxy` if left out."""
+
+
 class Settings(BaseSettings):
     """What an operator can set. See `docs/settings.md`, which is made from these lines."""
 
@@ -144,11 +174,28 @@ class Settings(BaseSettings):
     external: Mapping[ServiceName, External] = Field(default_factory=dict)
     """Services that somebody else runs, by name: their address and the file that holds their password."""
     backup: BackupSettings = Field(default_factory=BackupSettings)
+    images: ImageSettings = Field(default_factory=ImageSettings)
+    deploy: DeploySettings = Field(default_factory=DeploySettings)
 
     @property
     def backup_store(self) -> Path:
         """The folder of the backup sets."""
         return self.backup.store or self.home / "backups"
+
+    @property
+    def releases(self) -> Path:
+        """The folder of releases, and of the files that they mount."""
+        return self.home / "releases"
+
+    @property
+    def images_lock(self) -> Path:
+        """The file of image digests that is read: the packaged platform's may be overruled from the home folder."""
+        if self.images.lock is not None:
+            return self.images.lock
+        own = self.home / "images.lock.yaml"
+        if self.platform == PACKAGED_PLATFORM and own.exists():
+            return own
+        return self.platform / "images.lock.yaml"
 
     @property
     def secrets(self) -> Path:

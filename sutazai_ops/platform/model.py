@@ -5,7 +5,7 @@ These are values only. `read.py` makes them from files; nothing here knows where
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping  # noqa: TC003  (pydantic reads these at run time)
+from collections.abc import Collection, Iterator, Mapping  # noqa: TC003  (pydantic reads these at run time)
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 
 from sutazai_ops.errors import BadInput
 from sutazai_ops.model import Model
+from sutazai_ops.platform.merge import merge_service
 from sutazai_ops.words import nearest
 
 ServiceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$")]
@@ -110,6 +111,15 @@ class Behind(Model):
     """The port of this service that the proxy sends requests to."""
 
 
+class Login(Model):
+    """As whom to speak to a service, for probes and backups."""
+
+    user: str | None = None
+    """The account's name; none where the server knows only a password."""
+    secret: str | None = None
+    """The top-level secret, of any of the platform's files, that holds the password."""
+
+
 class Embedded(Model):
     """How the embedded engine runs the service, as a child process out of a wheel."""
 
@@ -186,6 +196,10 @@ class Addition(Model):
     """Rules of the lint that it may break, each with the reason."""
     overlays: str | None = None
     """The earlier phase whose service of this name the keys here are merged over, once this phase is rolled out."""
+    login: Login | None = None
+    """As whom to speak to it."""
+    needs: tuple[ServiceName, ...] = ()
+    """Services of earlier phases that it cannot run without; those of its own phase stand in `depends_on`."""
 
 
 class Service(Addition):
@@ -201,9 +215,10 @@ class Service(Addition):
     """The phase file it stands in, for messages."""
     image: str | None = None
     depends_on: tuple[ServiceName, ...] = ()
+    """What it cannot run without, of whichever phase."""
     inferred: frozenset[str] = frozenset()
     compose: Mapping[str, Any] = Field(default_factory=dict, repr=False)
-    """The service as its file writes it, without `x-sutazai`."""
+    """What its file means, without `x-sutazai`: variables replaced, `extends` followed, paths absolute."""
 
     @property
     def is_backed_up(self) -> bool:
@@ -217,6 +232,23 @@ class Phase(Model):
     name: str
     file: Path
     services: tuple[ServiceName, ...]
+    project: str = ""
+    """The Compose project that its services run in."""
+    top: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict, repr=False)
+    """What the file means at its top level: `networks`, `volumes`, `secrets`, `configs`, each by name."""
+
+
+class Overlay(Model):
+    """What a later phase changes of a service of an earlier one, once it is rolled out."""
+
+    phase: str
+    """The later phase."""
+    file: Path
+    service: ServiceName
+    description: str = ""
+    """Why, in one sentence."""
+    definition: Mapping[str, Any] = Field(repr=False)
+    """What is merged over the service's own definition, as Compose merges files."""
 
 
 class Platform(Model):
@@ -225,24 +257,50 @@ class Platform(Model):
     folder: Path
     phases: tuple[Phase, ...]
     services: Mapping[ServiceName, Service]
+    overlays: tuple[Overlay, ...] = ()
 
     def __iter__(self) -> Iterator[Service]:  # type: ignore[override]
         """Every service, phase by phase."""
         return iter(self.services.values())
 
     def service(self, name: str) -> Service:
-        """The service called `name`; raises `BadInput` with the nearest known name."""
-        try:
+        """The service of that name or alias; raises `BadInput` with the nearest known name."""
+        if name in self.services:
             return self.services[name]
-        except KeyError:
+        aliases = {alias: service for service in self for alias in service.aliases}
+        if name in aliases:
+            return aliases[name]
+        known = [*self.services, *aliases]
+        raise BadInput(
+            f"there is no service {name!r} in the platform",
+            where=str(self.folder),
+            remedy=nearest(name, known) or f"known are: {', '.join(self.services)}",
+        )
+
+    def phase(self, name: str) -> Phase:
+        """The phase called `name`; raises `BadInput` with the nearest known name."""
+        known = {phase.name: phase for phase in self.phases}
+        if name not in known:
             raise BadInput(
-                f"there is no service {name!r} in the platform",
+                f"there is no phase {name!r} in the platform",
                 where=str(self.folder),
-                remedy=nearest(name, self.services) or f"known are: {', '.join(self.services)}",
-            ) from None
+                remedy=nearest(name, known) or f"known are: {', '.join(known)}",
+            )
+        return known[name]
+
+    def definition(self, service: str, phases: Collection[str] = ()) -> dict[str, Any]:
+        """What Compose would be given for a service, with the overlays of those phases that are rolled out."""
+        definition = dict(self.service(service).compose)
+        for overlay in self.overlays_of(service, phases):
+            definition = merge_service(definition, overlay.definition)
+        return definition
+
+    def overlays_of(self, service: str, phases: Collection[str]) -> list[Overlay]:
+        """What these phases change of a service, in roll-out order."""
+        return [one for one in self.overlays if one.service == service and one.phase in phases]
 
     def select(self, names: tuple[str, ...] | list[str] | None) -> list[Service]:
-        """The services called `names` in roll-out order, or all of them for None; raises `BadInput` as `service`."""
+        """The services of these names or aliases in roll-out order, or all of them for None; raises as `service`."""
         if names is None:
             return list(self)
         wanted = {self.service(name).name for name in names}
