@@ -12,12 +12,18 @@ import sys
 import typer
 
 from sutazai_ops import __version__
-from sutazai_ops.commands import backup, config, doctor, ledger, platform, restore
+from sutazai_ops.commands import backup, config, deployment, doctor, ledger, platform, restore
 from sutazai_ops.errors import ExitCode, OpsError
 from sutazai_ops.terminal import Terminal
 
 INTERRUPTED = 130
 """As a shell reports a command that SIGINT ended: 128 + 2."""
+
+# What Typer refuses is bad input as any other; its own number for that, 2, is what `plan` says of changes. The class of
+# all such refusals has no public name of its own.
+for _refusal in typer.BadParameter.__mro__:
+    if getattr(_refusal, "exit_code", 0) == ExitCode.CHANGES:
+        _refusal.exit_code = ExitCode.BAD_INPUT  # type: ignore[attr-defined]
 
 app = typer.Typer(
     help="Bring the platform up, back it up, prove the backups, and bring them back.",
@@ -25,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (platform.app, doctor.app):
+for commands in (platform.app, deployment.app, doctor.app):
     app.registered_commands += commands.registered_commands
 app.add_typer(backup.app, name="backup")
 app.command("restore")(restore.restore)
@@ -53,16 +59,31 @@ def main() -> None:
     except OpsError as error:
         _tell(error)
         sys.exit(error.exit_code)
+    except SystemExit as end:
+        # Typer turns an interrupt and a closed pipe into its own ends; they mean the same here as everywhere.
+        if isinstance(end.__context__, BrokenPipeError):
+            _leave_quietly()
+        if end.code == INTERRUPTED:
+            _tell_interrupt()
+        raise
     except KeyboardInterrupt:
-        Terminal().err.print("interrupted; nothing half-done stays, and the next run sweeps what was left")
+        _tell_interrupt()
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read us has seen enough. Python would complain when it flushes at exit, so that goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.DONE)
+        _leave_quietly()
     except Exception as error:  # noqa: BLE001  (the front door)
         _tell_defect(error)
         sys.exit(ExitCode.DEFECT)
+
+
+def _tell_interrupt() -> None:
+    Terminal().err.print("interrupted; nothing half-done stays, and the next run sweeps what was left")
+
+
+def _leave_quietly() -> None:
+    """Whoever read us has seen enough. Python would complain when it flushes at exit, so that goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(ExitCode.DONE)
 
 
 def _tell(error: OpsError) -> None:

@@ -16,14 +16,16 @@ class ExitCode(IntEnum):
     DONE = 0
     DEFECT = 1
     """A fault of this program: its log file says more."""
-    BAD_INPUT = 2
-    """A setting, a file or an argument is wrong; nothing was done."""
+    CHANGES = 2
+    """Only `plan` and `drift`: all went well, and there is something to do, as with `terraform plan`."""
     CANNOT = 3
     """The world does not allow it now: a server does not answer, a disk is full, a tool is missing."""
     REFUSED = 4
     """It could be done but should not be: another run holds the lock, or data would be lost."""
     CORRUPT = 5
     """Data was examined and is not what it should be."""
+    BAD_INPUT = 64
+    """A setting, a file or an argument is wrong; nothing was done. EX_USAGE of sysexits(3)."""
 
 
 class OpsError(Exception):

@@ -24,6 +24,18 @@ def size(count: int) -> str:
     return filesize.decimal(count)
 
 
+def memory(count: int) -> str:
+    """Bytes of memory in the binary units in which limits are set.
+
+    >>> [memory(512 * 1024**2), memory(1536 * 1024**2)]
+    ['512 MiB', '1.5 GiB']
+    """
+    for unit, name in ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB")):
+        if count >= unit:
+            return f"{count / unit:.4g} {name}"
+    return f"{count} bytes"
+
+
 def duration(seconds: float) -> str:
     """A time that something takes: tenths below ten seconds, two units from a minute on.
 

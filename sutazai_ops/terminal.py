@@ -29,7 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the same facts as JS
 """The `--json` of every command that prints facts."""
 
 MEANINGS = {
-    **dict.fromkeys(("ok", "running", "verified", "elsewhere", "done"), "green"),
+    **dict.fromkeys(("ok", "running", "verified", "elsewhere", "done", "good"), "green"),
     **dict.fromkeys(("failed", "corrupt", "missing"), "bold red"),
     **dict.fromkeys(("unknown", "stopped", "absent", "unverified", "could not check", "read"), "yellow"),
 }
@@ -92,6 +92,14 @@ class Terminal:
         self.err.print(f"{losing}\ntype {name} to go on: ", end="")
         if sys.stdin.readline().strip() != name:
             raise Refused(f"{name} was not typed, so nothing was done")
+
+    def agree(self, question: str) -> None:
+        """Ask for a yes before something that loses nothing; raises `Refused` where nobody can be asked, or says no."""
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise Refused("nobody can be asked here", remedy="give --yes to go on without being asked")
+        self.err.print(f"{question} [y/N] ", end="")
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            raise Refused("nothing was done")
 
     @contextmanager
     def progress(self, *, json: bool = False) -> Iterator[Progress]:

@@ -57,7 +57,7 @@ def runtime(service: ReleasedService, phase: ReleasedPhase, container: Container
     """
     meant = limits(service.definition)
     return [
-        *_one("memory limit", meant.memory, container.memory, human.size),
+        *_one("memory limit", meant.memory, container.memory, human.memory),
         *_one("CPU limit", meant.cpus, container.cpus, lambda cpus: f"{cpus:g}"),
         *_one("process limit", meant.pids, container.pids, str),
         *_sets("networks", networks(service.definition, phase), container.networks),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sutazai_ops.deployment.deploy import PhaseReport
+    from sutazai_ops.deployment.drift import Drift
     from sutazai_ops.deployment.inputs import Inputs
     from sutazai_ops.deployment.lint import Finding
     from sutazai_ops.deployment.plan import Running
@@ -172,6 +173,26 @@ class Deployments:
             return Report(
                 prepared.plan, carry_out(self, prepared.release, prepared.plan, prepared.phases, progress)
             )
+
+    def look_for_drift(self) -> tuple[int, list[Drift]]:
+        """Hold what runs against the current release, and write down what was found.
+
+        Returns:
+            The release's number, and each thing that is not as it means.
+
+        Raises:
+            BadInput: when nothing was ever deployed here.
+        """
+        from sutazai_ops.deployment.drift import find_drift
+        from sutazai_ops.deployment.records import drift_entry
+
+        release = self.releases.current()
+        if release is None:
+            raise BadInput("nothing was ever deployed here", remedy="sutazai-ops deploy")
+        running = self.running(release, tuple(release.phases))
+        found = find_drift(release, running, self.releases.folder)
+        self.installation.ledger.record_drift(drift_entry(release.number, found, datetime.now(UTC)))
+        return release.number, found
 
     def running(self, release: Release, phases: Sequence[str], last: Release | None = None) -> Running:
         """What the engine sees of these phases' projects."""

@@ -40,8 +40,8 @@ def refuse_overcommit(release: Release, capacity: Capacity | None, *, allowed: b
         return
     largest = sorted(memory.items(), key=lambda item: -item[1])[:SHOWN]
     raise Refused(
-        f"the memory limits of all services add up to {human.size(total)} and this host has"
-        f" {human.size(capacity.memory)}",
-        where=", ".join(f"{name} {human.size(size)}" for name, size in largest) + f" (of {len(memory)})",
+        f"the memory limits of all services add up to {human.memory(total)} and this host has"
+        f" {human.memory(capacity.memory)}",
+        where=", ".join(f"{name} {human.memory(size)}" for name, size in largest) + f" (of {len(memory)})",
         remedy="lower them, or set deploy.allow_overcommit in sutazai.toml",
     )

@@ -33,7 +33,7 @@ def test_every_command_says_what_it_does(run):
 
 
 @pytest.mark.parametrize("command", ["backup run", "backup list", "status", "config show", "restore", "doctor", "up"])
-def test_a_wrong_setting_is_two_lines_and_exit_code_2_for_every_command(run, command):
+def test_a_wrong_setting_is_two_lines_and_an_exit_code_of_its_own_for_every_command(run, command):
     done = run(*command.split(), SUTAZAI_BACKUP__KEEP_WITHIN_DAYS="none")
     assert done.returncode == ExitCode.BAD_INPUT
     assert "backup.keep_within_days" in done.stderr

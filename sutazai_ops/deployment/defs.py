@@ -1,0 +1,376 @@
+"""All that Dagster sees of deployments: a service is an asset, a phase is one step that can be subset, a gate is an asset.
+
+    platform/postgres ─┐
+    platform/redis ────┴─> gate/core ──> platform/prometheus ── ... ──> gate/monitoring
+
+A phase rolls the selected services out as one release. Its gate asks every probe of the phase; what comes after needs
+it. A phase asks anew whether what it stands on is well, because a check gates one run only.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from sutazai_ops.orchestration import LoggedProgress, Operations, PermanentFailure, telling_dagster
+from sutazai_ops.platform import Phase, Platform, Service
+from sutazai_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from sutazai_ops.deployment.deploy import PhaseReport, Report
+    from sutazai_ops.deployment.deployments import Deployments
+    from sutazai_ops.engines import Observed
+
+AREA = "deployment"
+POOL = "deployment"
+"""One deployment at a time on one host; the lock of the releases says the same to a hand-run command."""
+TAGS = {"ops/area": AREA}
+OWNER = "team:operations"
+MAX_RUNTIME = {"dagster/max_runtime": str(2 * 3600)}
+CHECKS = {
+    "healthy": "It runs, and its own health check says that it is well.",
+    "as_planned": "It runs as the current release means it.",
+    "as_limited": "Its limits of memory, processors and processes are those of the release.",
+    "no_restarts": "It has not come back by itself since it was started.",
+}
+
+
+class DeployConfig(dg.Config):  # type: ignore[misc]
+    """How a phase is rolled out."""
+
+    dry_run: bool = Field(default=False, description="Only log the plan; change nothing and materialize nothing.")
+
+
+class ServicesConfig(DeployConfig):
+    """Which services are deployed."""
+
+    services: list[str] = Field(description="Names or aliases; what they cannot run without is taken along.")
+
+
+class RollBackConfig(DeployConfig):
+    """Where to go back to."""
+
+    release: int = Field(description="Its number; sutazai-ops releases lists them.")
+    phases: list[str] = Field(default_factory=list, description="Only these; all phases of that release if empty.")
+
+
+def defs(settings: Settings, platform: Platform) -> dg.Definitions:
+    """The assets, checks, jobs and schedule of this platform's roll-out; reads files, and no server and no secret."""
+    phases = [phase for phase in platform.phases if phase.services]
+    versions = _code_versions(settings, platform)
+    return dg.Definitions(
+        assets=[asset for phase in phases for asset in (_roll_out(phase, platform, versions), _gate(phase, platform))],
+        asset_checks=[_checks(phase) for phase in phases],
+        jobs=[_platform_job(phases), *map(_phase_job, phases), deploy_services, roll_back, detect_drift],
+        schedules=[_drift_schedule(settings)],
+    )
+
+
+def _code_versions(settings: Settings, platform: Platform) -> dict[str, str]:
+    from sutazai_ops.deployment.inputs import code_versions
+
+    return code_versions(settings, platform)
+
+
+def _key(service: str) -> dg.AssetKey:
+    return dg.AssetKey(["platform", service])
+
+
+def _gate_key(phase: str) -> dg.AssetKey:
+    return dg.AssetKey(["gate", phase])
+
+
+def _group(phase: str) -> str:
+    # A group's name takes letters, digits and underscores alone.
+    return "".join(letter if letter.isalnum() else "_" for letter in phase)
+
+
+def _spec(service: Service, platform: Platform, versions: dict[str, str]) -> dg.AssetSpec:
+    earlier = {platform.services[name].phase for name in service.depends_on} - {service.phase}
+    return dg.AssetSpec(
+        key=_key(service.name),
+        deps=[*map(_key, service.depends_on), *map(_gate_key, sorted(earlier))],
+        group_name=_group(service.phase),
+        description=service.description or service.image or service.name,
+        code_version=versions.get(service.name),
+        kinds={"docker"},
+        owners=[OWNER],
+        tags=TAGS | {"ops/service": service.name, "ops/criticality": service.criticality.value},
+        skippable=True,
+    )
+
+
+def _roll_out(phase: Phase, platform: Platform, versions: dict[str, str]) -> dg.AssetsDefinition:
+    services = [platform.services[name] for name in phase.services]
+
+    @dg.multi_asset(
+        name=f"roll_out_{_group(phase.name)}",
+        description=f"Rolls the phase {phase.name} out: backs up what holds state, brings services up, asks their probes,"
+        " and puts the last good release back where one fails.",
+        specs=[_spec(service, platform, versions) for service in services],
+        can_subset=True,
+        pool=POOL,
+    )
+    def roll_out(
+        context: dg.AssetExecutionContext, operations: Operations, config: DeployConfig
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        chosen = sorted(key.path[-1] for key in context.selected_asset_keys)
+        whole = len(chosen) == len(services)
+        selection: dict[str, Any] = {"phases": [phase.name]} if whole else {"services": chosen}
+        report = _deploy(context.log, _open(operations), config, because=f"run {context.run.run_id[:8]}", **selection)
+        if report is None:
+            return
+        yield from _materialize(_open(operations), chosen, report)
+
+    return roll_out
+
+
+def _deploy(
+    log: dg.DagsterLogManager, deployments: "Deployments", config: DeployConfig, because: str, **selection: Any  # noqa: ANN401
+) -> "Report | None":
+    """Carry a deployment out, or log its plan alone."""
+    with telling_dagster():
+        if config.dry_run:
+            plan = deployments.prepare(**selection).plan
+            for step in plan.changes:
+                log.info(f"{step.act} {step.service}: {'; '.join([step.because, *map(str, step.differences)])}")
+            log.info(f"dry run of release {plan.release}: {len(plan.changes)} of {len(plan.steps)} services would change")
+            return None
+        return deployments.deploy(LoggedProgress(log), because=because, **selection)
+
+
+def _materialize(
+    deployments: "Deployments", chosen: Sequence[str], report: "Report"
+) -> Iterator[dg.MaterializeResult[None]]:
+    observed = {one.service: one for one in deployments.engine.observe()}
+    by_phase = {phase.phase: phase for phase in report.phases}
+    left_out = {service for service, _ in report.plan.left_out}
+    for name in chosen:
+        if name not in left_out:
+            service = deployments.platform.services[name]
+            metadata = _metadata(deployments, report, by_phase.get(service.phase), observed[name])
+            yield dg.MaterializeResult(asset_key=_key(name), metadata=metadata)
+
+
+def _metadata(
+    deployments: "Deployments", report: "Report", phase: "PhaseReport | None", observed: "Observed"
+) -> dict[str, Any]:
+    release = deployments.releases.current()
+    step = next((step for step in report.plan.steps if step.service == observed.service), None)
+    container = observed.containers[-1] if observed.containers else None
+    service = release.services.get(observed.service) if release else None
+    reasons = "; ".join([step.because, *map(str, step.differences)]) if step else ""
+    metadata: dict[str, Any] = {
+        "act": str(step.act) if step else "unchanged",
+        "because": reasons.strip("; "),
+        "restarts": observed.restarts or 0,
+        "health": str(observed.health),
+    }
+    if service and release:
+        metadata |= {
+            "release": service.release,
+            "file": dg.MetadataValue.path(str(deployments.releases.file(release.number, service.phase))),
+        }
+    if container:
+        metadata |= {"image": container.image, "image_id": container.image_id}
+    if container and container.memory:
+        metadata["memory_limit_bytes"] = container.memory
+    if phase and observed.service in phase.healthy_seconds:
+        metadata["seconds_to_healthy"] = round(phase.healthy_seconds[observed.service], 2)
+    return metadata
+
+
+def _gate(phase: Phase, platform: Platform) -> dg.AssetsDefinition:
+    services = [platform.services[name] for name in phase.services]
+
+    @dg.asset(
+        key=_gate_key(phase.name),
+        group_name=_group(phase.name),
+        description=f"Every probe of {phase.name} answered as it should, through the path that its users take.",
+        kinds={"probe"},
+        owners=[OWNER],
+        tags=TAGS,
+        deps=[_key(service.name) for service in services],
+        check_specs=[
+            dg.AssetCheckSpec(
+                name="passed", asset=_gate_key(phase.name), description="No probe failed, and none could not be asked."
+            )
+        ],
+    )
+    def gate(operations: Operations) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
+        from sutazai_ops.deployment.gate import ask_once
+
+        with telling_dagster():
+            deployments = _open(operations)
+            release = deployments.releases.current()
+            meant = release.of_phase(phase.name) if release else []
+            lasting = [platform.services[one.name] for one in meant if not one.one_shot and one.name in platform.services]
+            verdicts = ask_once(deployments.engine, lasting)
+        failed = [verdict for verdict in verdicts if not verdict.passed]
+        table = dg.MetadataValue.table(
+            [
+                dg.TableRecord({"service": v.service, "passed": v.passed, "because": v.because})
+                for v in sorted(verdicts, key=lambda verdict: verdict.passed)
+            ]
+            or [dg.TableRecord({"service": "none", "passed": False, "because": "nothing of it was deployed"})]
+        )
+        passed = bool(verdicts) and not failed
+        yield dg.AssetCheckResult(check_name="passed", passed=passed, metadata={"services": table})
+        if not passed:
+            first = f"{failed[0].service}: {failed[0].because}" if failed else "nothing of it was deployed"
+            raise PermanentFailure(f"the gate of {phase.name} is closed: {first}")
+        yield dg.MaterializeResult(metadata={"services": table, "asked": len(verdicts)})
+
+    return gate
+
+
+def _checks(phase: Phase) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=f"checks_of_{_group(phase.name)}",
+        description=f"What the engine sees of each service of {phase.name}, held against the current release.",
+        specs=[
+            dg.AssetCheckSpec(name=name, asset=_key(service), description=description)
+            for service in phase.services
+            for name, description in CHECKS.items()
+        ],
+        can_subset=True,
+    )
+    def checks(context: dg.AssetCheckExecutionContext, operations: Operations) -> Iterator[dg.AssetCheckResult]:
+        with telling_dagster():
+            deployments = _open(operations)
+            found = deployments.look_for_drift()[1]
+            observed = {one.service: one for one in deployments.engine.observe()}
+        for key in sorted(context.selected_asset_check_keys):
+            service = key.asset_key.path[-1]
+            seen = observed[service]
+            drifts = [drift for drift in found if drift.service == service]
+            yield _judge(key, seen, [f"{d.field}: {d.meant} is meant, {d.found} is" for d in drifts])
+
+    return checks
+
+
+def _judge(key: dg.AssetCheckKey, seen: "Observed", drifts: Sequence[str]) -> dg.AssetCheckResult:
+    from sutazai_ops.engines import Health, State
+
+    limits = [drift for drift in drifts if "limit" in drift]
+    passed = {
+        "healthy": seen.state is State.RUNNING and seen.health is not Health.FAILED,
+        "as_planned": not drifts,
+        "as_limited": not limits,
+        "no_restarts": not seen.restarts,
+    }[key.name]
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=passed,
+        severity=dg.AssetCheckSeverity.ERROR if key.name == "healthy" else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "state": str(seen.state),
+            "health": str(seen.health),
+            "restarts": seen.restarts or 0,
+            "drift": "; ".join(drifts) or "none",
+        },
+    )
+
+
+def _platform_job(phases: Sequence[Phase]) -> Any:  # noqa: ANN401
+    return dg.define_asset_job(
+        "deploy_platform",
+        selection=dg.AssetSelection.groups(*(_group(phase.name) for phase in phases)),
+        description="Rolls every phase out in order, each behind the gate of those before it.",
+        tags=TAGS | MAX_RUNTIME,
+        executor_def=dg.in_process_executor,
+    )
+
+
+def _phase_job(phase: Phase) -> Any:  # noqa: ANN401
+    return dg.define_asset_job(
+        f"deploy_{_group(phase.name)}",
+        selection=dg.AssetSelection.groups(_group(phase.name)),
+        description=f"Rolls the phase {phase.name} out.",
+        tags=TAGS | MAX_RUNTIME | {"ops/phase": phase.name},
+        executor_def=dg.in_process_executor,
+    )
+
+
+@dg.op(pool=POOL, description="Deploys the named services and what they cannot run without; nothing else.")
+def deploy_named_services(context: dg.OpExecutionContext, operations: Operations, config: ServicesConfig) -> None:
+    """Deploy them, and write a materialization for each."""
+    deployments = _open(operations)
+    because = f"run {context.run.run_id[:8]}"
+    report = _deploy(context.log, deployments, config, because, services=config.services)
+    if report:
+        touched = [step.service for step in report.plan.changes if step.service in deployments.platform.services]
+        for result in _materialize(deployments, touched, report):
+            context.log_event(dg.AssetMaterialization(asset_key=result.asset_key, metadata=result.metadata))
+
+
+@dg.job(tags=TAGS | MAX_RUNTIME, executor_def=dg.in_process_executor)
+def deploy_services() -> None:
+    """Deploys the services that the launchpad's config lists, and what they cannot run without."""
+    deploy_named_services()
+
+
+@dg.op(pool=POOL, description="Runs again what an earlier release meant, as a new release.")
+def run_earlier_release(context: dg.OpExecutionContext, operations: Operations, config: RollBackConfig) -> None:
+    """Go back to a release, phase by phase."""
+    with telling_dagster():
+        deployments = _open(operations)
+        phases = config.phases or None
+        if config.dry_run:
+            changes = deployments.prepare_roll_back(config.release, phases).plan.changes
+            context.log.info("; ".join(f"{step.act} {step.service}" for step in changes) or "nothing to do")
+            return
+        report = deployments.roll_back(LoggedProgress(context.log), config.release, phases)
+    context.log.info(f"release {report.plan.release} runs what release {config.release} meant")
+
+
+@dg.job(tags=TAGS | MAX_RUNTIME, executor_def=dg.in_process_executor)
+def roll_back() -> None:
+    """Runs again what the release that the launchpad's config names meant; volumes stay as they are."""
+    run_earlier_release()
+
+
+@dg.op(description="Compares what runs with what is meant, and writes down what differs.")
+def compare_with_release(context: dg.OpExecutionContext, operations: Operations) -> None:
+    """Look for drift; an observation for each service that has drifted."""
+    with telling_dagster():
+        deployments = _open(operations)
+        if deployments.releases.current() is None:
+            context.log.info("nothing was ever deployed here, so nothing can have drifted")
+            return
+        release, found = deployments.look_for_drift()
+    for drift in found:
+        context.log.warning(f"{drift.service}: {drift.field} is meant to be {drift.meant}, and is {drift.found}")
+        context.log_event(
+            dg.AssetObservation(
+                asset_key=_key(drift.service),
+                metadata={"drift": f"{drift.field}: {drift.meant} is meant, {drift.found} is"},
+            )
+        )
+    context.log.info(f"{len(found)} differences from release {release}")
+
+
+@dg.job(tags=TAGS, executor_def=dg.in_process_executor)
+def detect_drift() -> None:
+    """Compares what runs with the current release, and reports what differs; mends nothing."""
+    compare_with_release()
+
+
+def _drift_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    in_production = settings.environment == "production"
+    return dg.ScheduleDefinition(
+        name="detect_drift",
+        job_name="detect_drift",
+        cron_schedule=settings.deploy.drift_schedule,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING if in_production else dg.DefaultScheduleStatus.STOPPED,
+        description="Every hour; on by itself only where SUTAZAI_ENVIRONMENT is production.",
+    )
+
+
+def _open(operations: Operations) -> "Deployments":
+    from sutazai_ops.deployment.deployments import Deployments
+
+    return Deployments.of(operations.open())
