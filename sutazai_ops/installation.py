@@ -33,7 +33,8 @@ class Installation:
         """What should run; raises `BadInput` for a file that is wrong."""
         from sutazai_ops.platform import read_platform, with_external
 
-        return with_external(read_platform(self.settings.platform), self.settings.external)
+        given = {"SECRETS_FOLDER": str(self.settings.secrets)}
+        return with_external(read_platform(self.settings.platform, given), self.settings.external)
 
     @cached_property
     def engine(self) -> Engine:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sutazai_ops.errors import BadInput
+from sutazai_ops.platform.merge import Override, Reset
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,19 +93,29 @@ _Loader.yaml_implicit_resolvers = {
 }
 for _kind, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?(?:0|[1-9][0-9]*|0[0-7]+|0x[0-9a-fA-F]+)", "-+0123456789"),
-    ("float", r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?", "-+.0123456789"),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*|0o?[0-7]+|0x[0-9a-fA-F]+)", "-+0123456789"),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_pattern})$"), list(_first))
 
 
-def _construct_tagged(loader: _Loader, _tag: str, node: yaml.Node) -> Any:  # noqa: ANN401
-    # `!reset` and `!override` tell Compose how to merge files; the value below them is a usual one.
+def _construct_tagged(loader: _Loader, tag: str, node: yaml.Node) -> Any:  # noqa: ANN401
+    if tag == "reset":
+        return Reset()
     if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node, deep=True)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None
+        value: Any = loader.construct_mapping(node, deep=True)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        # The tag has taken the place of the type that the text alone would have.
+        value = loader.construct_object(_untagged(node))
+    return Override(value) if tag == "override" else value
+
+
+def _untagged(node: yaml.Node) -> yaml.ScalarNode:
+    is_plain = getattr(node, "style", None) is None
+    tag = _Loader("").resolve(yaml.ScalarNode, node.value, (is_plain, True))  # type: ignore[no-untyped-call]
+    return yaml.ScalarNode(tag, node.value)
 
 
 _Loader.add_multi_constructor("!", _construct_tagged)

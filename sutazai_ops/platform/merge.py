@@ -81,20 +81,24 @@ def without_tags(value: Any) -> Any:  # noqa: ANN401
 def _normal(value: Any, path: Path) -> Any:  # noqa: ANN401
     if isinstance(value, Override):
         return Override(_normal(value.value, path))
-    if isinstance(value, list) and path in MAPPINGS:
-        return dict(_pair(entry, path) for entry in value)
-    if isinstance(value, list) and path == ("networks",):
-        return dict.fromkeys(map(str, value))
-    if isinstance(value, list) and path == ("depends_on",):
-        return {str(name): {"condition": "service_started"} for name in value}
-    if isinstance(value, str) and path in LISTS:
-        return [value]
-    if isinstance(value, str) and path == ("build",):
-        return {"context": value}
+    if isinstance(value, list):
+        return _normal_list(value, path)
     if isinstance(value, Mapping):
         return {str(key): _normal(below, (*path, str(key))) for key, below in value.items()}
-    if path[:-1] in MAPPINGS:
-        return _text(value, path)
+    if isinstance(value, str) and path == ("build",):
+        return {"context": value}
+    if isinstance(value, str) and path in LISTS:
+        return [value]
+    return _text(value, path) if path[:-1] in MAPPINGS else value
+
+
+def _normal_list(value: list[Any], path: Path) -> Any:  # noqa: ANN401
+    if path in MAPPINGS:
+        return dict(_pair(entry, path) for entry in value)
+    if path == ("networks",):
+        return dict.fromkeys(map(str, value))
+    if path == ("depends_on",):
+        return {str(name): {"condition": "service_started"} for name in value}
     return value
 
 
@@ -120,18 +124,14 @@ def _merge(base: Any, over: Any, path: Path) -> Any:  # noqa: ANN401
     # An empty value leaves what was there, but in an environment, where it means the variable of whoever runs it.
     if over is None and path[:1] != ("environment",):
         return base
-    if path in REPLACED or base is None:
-        return without_tags(over)
     if isinstance(base, Mapping) and isinstance(over, Mapping):
         return _merge_mappings(base, over, path)
-    if isinstance(base, Mapping) or isinstance(over, Mapping):
-        # `ulimits: {nofile: 1024}` and `{nofile: {soft: 1024}}` are both right.
-        if path[:1] == ("ulimits",):
-            return without_tags(over)
-        raise CannotMerge(path)
-    if isinstance(base, list) and isinstance(over, list):
+    if isinstance(base, list) and isinstance(over, list) and path not in REPLACED:
         return _unique([*base, *without_tags(over)], path)
-    return over
+    # Both `nofile: 1024` and `nofile: {soft: 1024, hard: 2048}` are right.
+    if base is not None and isinstance(base, Mapping) != isinstance(over, Mapping) and path[:1] != ("ulimits",):
+        raise CannotMerge(path)
+    return without_tags(over)
 
 
 def _merge_mappings(base: Mapping[str, Any], over: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401

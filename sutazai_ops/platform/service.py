@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from sutazai_ops.errors import BadInput
-from sutazai_ops.platform.compose_file import read_compose_file
 from sutazai_ops.platform.external import refuse_other_kind
 from sutazai_ops.platform.infer import from_address, from_image
-from sutazai_ops.platform.interpolate import interpolate
-from sutazai_ops.platform.model import Addition, Service
+from sutazai_ops.platform.merge import CannotMerge, merge_service, without_tags
+from sutazai_ops.platform.model import Addition, Overlay, Service
+from sutazai_ops.platform.resolve import resolve_overlay, resolve_service
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
@@ -35,20 +34,14 @@ _INFERRED = ("tier", "backup", "probes", "description")
 
 
 def read_service(file: ComposeFile, name: str, variables: Mapping[str, str]) -> Service:
-    """Make a `Service` of one entry of `services:`; `variables` are what its image may name.
+    """Make a `Service` of one entry of `services:`; `variables` are what its values may name.
 
     Raises:
         BadInput: for whatever is wrong in it; names file, service and key.
     """
-    written = file.content["services"][name]
-    if not isinstance(written, dict):
-        raise BadInput(
-            f"the service {name} is not a mapping",
-            where=file.where("services", name),
-            remedy="write its keys below it, such as `image: postgres:16`",
-        )
-    addition = _addition(file, name)
-    image = _image(file, name, variables)
+    definition = resolve_service(file, name, variables)
+    addition = _addition(file, name, definition)
+    image = _image(file, name, definition)
     known = from_address(addition.external) if addition.external else from_image(image or "")
     stated = {key: getattr(addition, key) for key in addition.model_fields_set}
     taken = {key: getattr(known, key) for key in _INFERRED if known and key not in stated}
@@ -58,9 +51,9 @@ def read_service(file: ComposeFile, name: str, variables: Mapping[str, str]) -> 
             phase=file.path.stem,
             file=file.path,
             image=image,
-            depends_on=_dependencies(file, name),
+            depends_on=tuple(dict.fromkeys([*dependencies(file, name, definition), *addition.needs])),
             inferred=frozenset(taken),
-            compose={key: value for key, value in written.items() if key != ADDITION},
+            compose={key: value for key, value in definition.items() if key != ADDITION},
             **taken,
             **stated,
         )
@@ -74,14 +67,54 @@ def read_service(file: ComposeFile, name: str, variables: Mapping[str, str]) -> 
     return service
 
 
-def _addition(file: ComposeFile, name: str) -> Addition:
-    written = file.content["services"][name]
-    for key in written:
+def read_overlay(file: ComposeFile, name: str, variables: Mapping[str, str], over: Service) -> Overlay:
+    """Make an `Overlay` of one entry of `services:` that is merged over the service `over`.
+
+    Raises:
+        BadInput: for whatever is wrong in it; names file, service and key.
+    """
+    definition = resolve_overlay(file, name, variables)
+    stated = set(_addition(file, name, definition).model_fields_set) - {"overlays", "description"}
+    if stated:
+        key = min(stated)
+        raise BadInput(
+            f"an overlay cannot change {ADDITION}.{key}",
+            where=file.where("services", name, ADDITION, key),
+            remedy=f"write it where {name} is born",
+        )
+    addition = definition.pop(ADDITION)
+    try:
+        merge_service(over.compose, definition)
+    except CannotMerge as error:
+        raise BadInput(
+            f"{name} cannot be merged over {over.file.name}: {error}",
+            where=file.where("services", name, *error.path),
+            remedy="write it in the same form in both places",
+        ) from None
+    return Overlay(
+        phase=file.path.stem,
+        file=file.path,
+        service=name,
+        description=addition.get("description", ""),
+        definition=definition,
+    )
+
+
+def overlaid_phase(file: ComposeFile, name: str) -> str | None:
+    """The phase whose service of that name an entry of `services:` is merged over; None for a service of its own."""
+    written = without_tags(file.content["services"][name])
+    stated = written.get(ADDITION) if isinstance(written, dict) else None
+    phase = stated.get("overlays") if isinstance(stated, dict) else None
+    return None if phase is None else str(phase)
+
+
+def _addition(file: ComposeFile, name: str, definition: Mapping[str, Any]) -> Addition:
+    for key in definition:
         if key != ADDITION and get_close_matches(str(key), [ADDITION], cutoff=0.8):
             raise BadInput(
                 f"{key} is no key of ours", where=file.where("services", name, key), remedy=nearest(key, [ADDITION])
             )
-    stated = written.get(ADDITION) or {}
+    stated = definition.get(ADDITION) or {}
     for key in stated if isinstance(stated, dict) else ():
         if stated[key] is None:
             where = file.where("services", name, ADDITION, key)
@@ -130,52 +163,45 @@ def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
         yield from _models_in(part)
 
 
-def _image(file: ComposeFile, name: str, variables: Mapping[str, str]) -> str | None:
-    file, name = _where_the_image_stands(file, name)
-    image = file.content["services"][name].get("image")
-    if image is None:
-        return None
-    where = file.where("services", name, "image")
-    if not isinstance(image, str):
-        raise BadInput(f"the image of {name} is not text", where=where, remedy="write it as NAME:TAG")
-    try:
-        return interpolate(image, variables)
-    except ValueError as error:
-        remedy = "set the variable in the environment, or in the file .env beside it"
-        raise BadInput(f"the image of {name} cannot be read: {error}", where=where, remedy=remedy) from None
+def _image(file: ComposeFile, name: str, definition: Mapping[str, Any]) -> str | None:
+    image = definition.get("image")
+    if image is None or isinstance(image, str):
+        return image
+    raise BadInput(
+        f"the image of {name} is not text",
+        where=file.where("services", name, "image"),
+        remedy="write it as NAME:TAG",
+    )
 
 
-def _where_the_image_stands(file: ComposeFile, name: str) -> tuple[ComposeFile, str]:
-    """Follow `extends` to the service that names the image; a circle ends where it began."""
-    seen: set[tuple[Path, str]] = set()
-    while (file.path, name) not in seen:
-        seen.add((file.path, name))
-        written = file.content["services"][name]
-        base = written.get("extends")
-        base = {"service": base} if isinstance(base, str) else base
-        if "image" in written or not isinstance(base, dict):
-            break
-        base_file = read_compose_file(file.path.parent / str(base["file"])) if "file" in base else file
-        services = base_file.content.get("services")
-        if not isinstance(services, dict) or not isinstance(services.get(base.get("service")), dict):
-            raise BadInput(
-                f"{name} extends {base.get('service')}, which {base_file.path.name} does not have",
-                where=file.where("services", name, "extends"),
-            )
-        file, name = base_file, base["service"]
-    return file, name
+def dependencies(file: ComposeFile, name: str, definition: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a definition says that its service cannot run without, in the file's order.
 
-
-def _dependencies(file: ComposeFile, name: str) -> tuple[str, ...]:
-    depends_on = file.content["services"][name].get("depends_on") or []
-    if isinstance(depends_on, dict):
-        here = file.content["services"]
-        return tuple(other for other, how in depends_on.items() if other in here or not _is_optional(how))
-    if isinstance(depends_on, list):
-        return tuple(map(str, depends_on))
-    where = file.where("services", name, "depends_on")
-    raise BadInput(f"depends_on of {name} is neither a list nor a mapping", where=where, remedy="write it as a list")
+    Raises:
+        BadInput: where `depends_on` is neither a list nor a mapping.
+    """
+    depends_on = definition.get("depends_on") or {}
+    if not isinstance(depends_on, dict):
+        where = file.where("services", name, "depends_on")
+        raise BadInput(
+            f"depends_on of {name} is neither a list nor a mapping", where=where, remedy="write it as a list"
+        )
+    here = file.content["services"]
+    stated = [other for other, how in depends_on.items() if other in here or not _is_optional(how)]
+    return tuple(dict.fromkeys([*stated, *_shared(definition)]))
 
 
 def _is_optional(how: object) -> bool:
     return isinstance(how, dict) and how.get("required") is False
+
+
+def _shared(definition: Mapping[str, Any]) -> Iterator[str]:
+    """The services whose network, processes or volumes it shares: Compose starts those first, too."""
+    for key in ("network_mode", "ipc", "pid"):
+        kind, _, other = str(definition.get(key) or "").partition(":")
+        if kind == "service" and other:
+            yield other
+    for key in ("links", "volumes_from"):
+        for entry in definition.get(key) or ():
+            if not str(entry).startswith("container:"):
+                yield str(entry).partition(":")[0]

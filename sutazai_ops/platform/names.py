@@ -1,0 +1,79 @@
+"""Refuses names that lead nowhere, and names that could mean two things, over all files of a platform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sutazai_ops.errors import BadInput
+from sutazai_ops.words import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from sutazai_ops.platform.compose_file import ComposeFile
+    from sutazai_ops.platform.model import Service
+
+
+def refuse_unknown_dependencies(services: Mapping[str, Service], files: Mapping[Path, ComposeFile]) -> None:
+    """Raise `BadInput` for a service that depends on, or needs, one that no file has."""
+    for service in services.values():
+        for other in service.depends_on:
+            if other in services:
+                continue
+            is_need = other in service.needs
+            raise BadInput(
+                f"{service.name} {'needs' if is_need else 'depends on'} {other}, which no file has",
+                where=files[service.file].where(
+                    "services", service.name, *(("x-sutazai", "needs") if is_need else ("depends_on", other))
+                ),
+                remedy=nearest(other, services) or f"known are: {', '.join(services)}",
+            )
+
+
+def refuse_unclear_names(
+    services: Mapping[str, Service],
+    tops: Mapping[Path, Mapping[str, Mapping[str, Any]]],
+    files: Mapping[Path, ComposeFile],
+) -> None:
+    """Raise `BadInput` for an alias that is taken, or for a login's secret or a proxy that nothing else has.
+
+    Args:
+        services: in roll-out order.
+        tops: what each file says at its top level.
+        files: for the line of a message.
+    """
+    _refuse_taken_aliases(services, files)
+    secrets = {name for top in tops.values() for name in top.get("secrets", {})}
+    proxies = [service.name for service in services.values() if service.proxy]
+    for service in services.values():
+        file = files[service.file]
+        place = ("services", service.name, "x-sutazai")
+        if service.login and service.login.secret and service.login.secret not in secrets:
+            name = service.login.secret
+            raise BadInput(
+                f"{service.name} names the secret {name} for its login, which no file has",
+                where=file.where(*place, "login", "secret"),
+                remedy=nearest(name, secrets) or f"known are: {', '.join(sorted(secrets)) or 'none'}",
+            )
+        if service.behind and service.behind.proxy not in proxies:
+            name = service.behind.proxy
+            raise BadInput(
+                f"{service.name} is behind {name}, which is no proxy",
+                where=file.where(*place, "behind", "proxy"),
+                remedy=nearest(name, proxies) or f"proxies are: {', '.join(proxies) or 'none'}",
+            )
+
+
+def _refuse_taken_aliases(services: Mapping[str, Service], files: Mapping[Path, ComposeFile]) -> None:
+    taken = dict.fromkeys(services, "a service")
+    for service in services.values():
+        for alias in service.aliases:
+            if alias in taken:
+                raise BadInput(
+                    f"the alias {alias} of {service.name} is {taken[alias]} already",
+                    where=files[service.file].where("services", service.name, "x-sutazai", "aliases"),
+                    remedy="choose another",
+                )
+            taken[alias] = f"an alias of {service.name}"
