@@ -140,6 +140,8 @@ class DeploySettings(Model):
     """When what runs is compared with what was meant, as cron, in `timezone`."""
     keep_releases: int = Field(default=20, ge=1)
     """How many releases stay in the home folder."""
+    strict: bool | None = None
+    """Whether whatever the lint finds is refused, and not only what would fail; in production alone if left out."""
     public: tuple[ServiceName, ...] | None = None
     """The services that may be reached from beyond this host; those with `x-sutazai.proxy` if left out."""
 
@@ -201,6 +203,11 @@ class Settings(BaseSettings):
     def secrets(self) -> Path:
         """The folder of generated passwords, mode 0700."""
         return self.home / "secrets"
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a deployment refuses whatever the lint finds."""
+        return self.environment == "production" if self.deploy.strict is None else self.deploy.strict
 
     @property
     def logs(self) -> Path:

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from sutazai_ops.deployment.deployments import Deployments, Prepared
     from sutazai_ops.deployment.drift import Drift
     from sutazai_ops.deployment.plan import Plan, Step
+    from sutazai_ops.deployment.release import Record
 
 app = typer.Typer()
+
+NO_PROBE = "no probe"
 
 Phases = Annotated[
     list[str] | None, typer.Option("--phase", metavar="PHASE", help="This phase as a whole; can be given again.")
@@ -70,9 +73,9 @@ def deploy(
         with terminal.progress(json=json) as progress:
             report = deployments.deploy(progress, phases=phase, services=names)
     except DeploymentFailed as failed:
-        terminal.show(_report_facts(failed.report), lambda: _show_report(terminal, failed.report), json=json)
+        _tell(terminal, failed.report, json=json)
         raise
-    terminal.show(_report_facts(report), lambda: _show_report(terminal, report), json=json)
+    _tell(terminal, report, json=json)
 
 
 @app.command()
@@ -96,6 +99,10 @@ def rollback(
         terminal.agree("go on?")
     with terminal.progress(json=json) as progress:
         report = deployments.roll_back(progress, to, phase)
+    _tell(terminal, report, json=json)
+
+
+def _tell(terminal: Terminal, report: Report, *, json: bool) -> None:
     terminal.show(_report_facts(report), lambda: _show_report(terminal, report), json=json)
 
 
@@ -124,7 +131,10 @@ def releases(
                     fact["number"],
                     f"{human.since(record.created_at, now)} ago",
                     ("current, " if fact["current"] else "")
-                    + (", ".join(f"{phase} {outcome}" for phase, outcome in record.outcomes.items()) or "not carried out"),
+                    + (
+                        ", ".join(f"{phase} {outcome}" for phase, outcome in record.outcomes.items())
+                        or "not carried out"
+                    ),
                     record.because,
                 ]
                 for fact, record in zip(facts, records, strict=True)
@@ -135,6 +145,10 @@ def releases(
             terminal.say("none yet        sutazai-ops deploy")
 
     terminal.show(facts, show, json=json)
+
+
+def _outcomes(record: Record) -> str:
+    return ", ".join(f"{phase} {outcome}" for phase, outcome in record.outcomes.items()) or "not carried out"
 
 
 @app.command()
@@ -195,7 +209,9 @@ def _show_plan(terminal: Terminal, prepared: Prepared) -> None:
     else:
         terminal.say("  nothing to do: what runs is what is meant")
     notes = [f"{service} is left out: {why}" for service, why in plan.left_out]
-    notes += [f"{orphan.service} runs in {orphan.phase} and stands in no file: it is left alone" for orphan in plan.orphans]
+    notes += [
+        f"{orphan.service} runs in {orphan.phase} and stands in no file: it is left alone" for orphan in plan.orphans
+    ]
     notes += [f"{finding.service}: {finding.what}" for finding in prepared.findings]
     terminal.say()
     for note in notes:
@@ -230,7 +246,9 @@ def _show_report(terminal: Terminal, report: Report) -> None:
         [[p.phase, str(p.outcome), len(p.steps), f"{p.seconds:.1f}", _note(p)] for p in report.phases],
         right=["changed", "seconds"],
     )
-    unknown = [v.service for phase in report.phases for v in phase.verdicts if v.passed and v.because.startswith("no probe")]
+    unknown = [
+        v.service for phase in report.phases for v in phase.verdicts if v.passed and v.because.startswith("no probe")
+    ]
     if unknown:
         terminal.say(f"\nno probe, so unknown: {', '.join(unknown)}")
     terminal.say()
@@ -246,4 +264,3 @@ def _note(phase: PhaseReport) -> str:
     if phase.because:
         notes.append(phase.because.partition("\n")[0])
     return "; ".join(notes)
-

@@ -69,6 +69,13 @@ def runtime(service: ReleasedService, phase: ReleasedPhase, container: Container
     ]
 
 
+def ended(container: Container) -> str:
+    """How a container that is stopped came to that."""
+    if container.exit_code is None:
+        return "stopped"
+    return f"stopped (exit code {container.exit_code}{', out of memory' if container.out_of_memory else ''})"
+
+
 def networks(definition: Mapping[str, Any], phase: ReleasedPhase) -> frozenset[str]:
     """The networks that a service is meant to be on, by their names in the engine."""
     if mode := str(definition.get("network_mode") or ""):

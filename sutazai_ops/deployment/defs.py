@@ -1,4 +1,4 @@
-"""All that Dagster sees of deployments: a service is an asset, a phase is one step that can be subset, a gate is an asset.
+"""All that Dagster sees of deployments: a service is an asset, a phase one step that can be subset, a gate an asset.
 
     platform/postgres ─┐
     platform/redis ────┴─> gate/core ──> platform/prometheus ── ... ──> gate/monitoring
@@ -36,7 +36,7 @@ CHECKS = {
 }
 
 
-class DeployConfig(dg.Config):  # type: ignore[misc]
+class DeployConfig(dg.Config):
     """How a phase is rolled out."""
 
     dry_run: bool = Field(default=False, description="Only log the plan; change nothing and materialize nothing.")
@@ -106,8 +106,8 @@ def _roll_out(phase: Phase, platform: Platform, versions: dict[str, str]) -> dg.
 
     @dg.multi_asset(
         name=f"roll_out_{_group(phase.name)}",
-        description=f"Rolls the phase {phase.name} out: backs up what holds state, brings services up, asks their probes,"
-        " and puts the last good release back where one fails.",
+        description=f"Rolls the phase {phase.name} out: backs up what holds state, brings services up, asks their"
+        " probes, and puts the last good release back where one fails.",
         specs=[_spec(service, platform, versions) for service in services],
         can_subset=True,
         pool=POOL,
@@ -127,15 +127,19 @@ def _roll_out(phase: Phase, platform: Platform, versions: dict[str, str]) -> dg.
 
 
 def _deploy(
-    log: dg.DagsterLogManager, deployments: "Deployments", config: DeployConfig, because: str, **selection: Any  # noqa: ANN401
+    log: dg.DagsterLogManager,
+    deployments: "Deployments",
+    config: DeployConfig,
+    because: str,
+    **selection: Any,  # noqa: ANN401
 ) -> "Report | None":
     """Carry a deployment out, or log its plan alone."""
     with telling_dagster():
         if config.dry_run:
             plan = deployments.prepare(**selection).plan
             for step in plan.changes:
-                log.info(f"{step.act} {step.service}: {'; '.join([step.because, *map(str, step.differences)])}")
-            log.info(f"dry run of release {plan.release}: {len(plan.changes)} of {len(plan.steps)} services would change")
+                log.info("%s %s: %s", step.act, step.service, step.why)
+            log.info("dry run of release %s: %s of %s would change", plan.release, len(plan.changes), len(plan.steps))
             return None
         return deployments.deploy(LoggedProgress(log), because=because, **selection)
 
@@ -160,10 +164,9 @@ def _metadata(
     step = next((step for step in report.plan.steps if step.service == observed.service), None)
     container = observed.containers[-1] if observed.containers else None
     service = release.services.get(observed.service) if release else None
-    reasons = "; ".join([step.because, *map(str, step.differences)]) if step else ""
     metadata: dict[str, Any] = {
         "act": str(step.act) if step else "unchanged",
-        "because": reasons.strip("; "),
+        "because": step.why if step else "",
         "restarts": observed.restarts or 0,
         "health": str(observed.health),
     }
@@ -205,7 +208,9 @@ def _gate(phase: Phase, platform: Platform) -> dg.AssetsDefinition:
             deployments = _open(operations)
             release = deployments.releases.current()
             meant = release.of_phase(phase.name) if release else []
-            lasting = [platform.services[one.name] for one in meant if not one.one_shot and one.name in platform.services]
+            lasting = [
+                platform.services[one.name] for one in meant if not one.one_shot and one.name in platform.services
+            ]
             verdicts = ask_once(deployments.engine, lasting)
         failed = [verdict for verdict in verdicts if not verdict.passed]
         table = dg.MetadataValue.table(
@@ -244,8 +249,7 @@ def _checks(phase: Phase) -> dg.AssetChecksDefinition:
         for key in sorted(context.selected_asset_check_keys):
             service = key.asset_key.path[-1]
             seen = observed[service]
-            drifts = [drift for drift in found if drift.service == service]
-            yield _judge(key, seen, [f"{d.field}: {d.meant} is meant, {d.found} is" for d in drifts])
+            yield _judge(key, seen, [str(drift) for drift in found if drift.service == service])
 
     return checks
 
@@ -303,7 +307,7 @@ def deploy_named_services(context: dg.OpExecutionContext, operations: Operations
     if report:
         touched = [step.service for step in report.plan.changes if step.service in deployments.platform.services]
         for result in _materialize(deployments, touched, report):
-            context.log_event(dg.AssetMaterialization(asset_key=result.asset_key, metadata=result.metadata))
+            context.log_event(dg.AssetMaterialization(asset_key=result.asset_key or "", metadata=result.metadata))
 
 
 @dg.job(tags=TAGS | MAX_RUNTIME, executor_def=dg.in_process_executor)
@@ -323,7 +327,7 @@ def run_earlier_release(context: dg.OpExecutionContext, operations: Operations, 
             context.log.info("; ".join(f"{step.act} {step.service}" for step in changes) or "nothing to do")
             return
         report = deployments.roll_back(LoggedProgress(context.log), config.release, phases)
-    context.log.info(f"release {report.plan.release} runs what release {config.release} meant")
+    context.log.info("release %s runs what release %s meant", report.plan.release, config.release)
 
 
 @dg.job(tags=TAGS | MAX_RUNTIME, executor_def=dg.in_process_executor)
@@ -342,14 +346,9 @@ def compare_with_release(context: dg.OpExecutionContext, operations: Operations)
             return
         release, found = deployments.look_for_drift()
     for drift in found:
-        context.log.warning(f"{drift.service}: {drift.field} is meant to be {drift.meant}, and is {drift.found}")
-        context.log_event(
-            dg.AssetObservation(
-                asset_key=_key(drift.service),
-                metadata={"drift": f"{drift.field}: {drift.meant} is meant, {drift.found} is"},
-            )
-        )
-    context.log.info(f"{len(found)} differences from release {release}")
+        context.log.warning("%s", drift)
+        context.log_event(dg.AssetObservation(asset_key=_key(drift.service), metadata={"drift": str(drift)}))
+    context.log.info("%s differences from release %s", len(found), release)
 
 
 @dg.job(tags=TAGS, executor_def=dg.in_process_executor)

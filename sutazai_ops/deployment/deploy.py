@@ -19,7 +19,7 @@ from sutazai_ops.deployment import gate
 from sutazai_ops.deployment.major import crossings
 from sutazai_ops.deployment.order import levels
 from sutazai_ops.deployment.plan import make_plan
-from sutazai_ops.deployment.release import Outcome, Release, Releases
+from sutazai_ops.deployment.release import Outcome, Release
 from sutazai_ops.deployment.replace import point_proxy_at, replace_start_first
 from sutazai_ops.engines import Act, Network, Order, State
 from sutazai_ops.errors import OpsError, Refused
@@ -139,7 +139,7 @@ def apply(
             order = _order(here, release, phase, [by_name[name]])
             replace_start_first(here.engine, order, here.platform.service(name), here.platform, progress)
         seconds |= dict.fromkeys(group, time.monotonic() - started)
-        _switch_proxies(here, release, phase, [step.service for step in others])
+        _switch_proxies(here, release, [step.service for step in others])
     gone = [step.service for step in steps if step.act is Act.REMOVE]
     if gone:
         project = here.project(release, phase)
@@ -209,7 +209,7 @@ def _mixed(
         *good.of_phase(phase),
         *(one for one in before if one.phase != phase and one.phase not in done),
     ]
-    phases = {**failed.phases, **(last.phases if last else {}), **{phase: good.phases[phase]}}
+    phases = {**failed.phases, **(last.phases if last else {}), phase: good.phases[phase]}
     phases |= {name: failed.phases[name] for name in done}
     used = {service.phase for service in services}
     order = [name for name in (one.name for one in here.platform.phases) if name in phases]
@@ -275,7 +275,11 @@ def _ask(here: Deployments, release: Release, phase: str) -> list[Verdict]:
     one_shots = frozenset(one.name for one in meant if one.one_shot)
     project = here.project(release, phase)
     return gate.check(
-        here.engine, services, one_shots, here.settings.deploy.settle_seconds, lambda: here.engine.observe_project(project)
+        here.engine,
+        services,
+        one_shots,
+        here.settings.deploy.settle_seconds,
+        lambda: here.engine.observe_project(project),
     )
 
 
@@ -299,7 +303,7 @@ def _has_proxy(here: Deployments, name: str) -> bool:
     return here.platform.service(name).behind is not None
 
 
-def _switch_proxies(here: Deployments, release: Release, phase: str, names: Sequence[str]) -> None:
+def _switch_proxies(here: Deployments, release: Release, names: Sequence[str]) -> None:
     """Point each proxy at what runs now, where it or something behind it was brought up."""
     for service in here.platform:
         if service.behind and service.name in release.services and {service.name, service.behind.proxy} & set(names):

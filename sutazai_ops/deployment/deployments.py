@@ -18,9 +18,9 @@ from sutazai_ops.deployment.deploy import Report, carry_out
 from sutazai_ops.deployment.limits import refuse_overcommit
 from sutazai_ops.deployment.lint import lint, refuse_findings
 from sutazai_ops.deployment.major import crossings
-from sutazai_ops.deployment.plan import Plan, make_plan
-from sutazai_ops.deployment.release import Outcome, Release, Releases, make_release
-from sutazai_ops.deployment.selection import Selection, select
+from sutazai_ops.deployment.plan import make_plan
+from sutazai_ops.deployment.release import Outcome, Releases, make_release
+from sutazai_ops.deployment.selection import select
 from sutazai_ops.errors import BadInput, OpsError, Refused
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from sutazai_ops.deployment.drift import Drift
     from sutazai_ops.deployment.inputs import Inputs
     from sutazai_ops.deployment.lint import Finding
-    from sutazai_ops.deployment.plan import Running
-    from sutazai_ops.engines import Container, Engine
+    from sutazai_ops.deployment.plan import Plan, Running
+    from sutazai_ops.deployment.release import Release
+    from sutazai_ops.deployment.selection import Selection
+    from sutazai_ops.engines import Engine
     from sutazai_ops.installation import Installation
     from sutazai_ops.platform import Platform
     from sutazai_ops.progress import Progress
@@ -125,7 +127,9 @@ class Deployments:
             prepared = self.prepare(phases=phases, services=services)
             refuse_findings(prepared.findings, self.platform, strict=self.settings.is_strict)
             if prepared.plan.changes:
-                refuse_overcommit(prepared.release, self.engine.capacity(), allowed=self.settings.deploy.allow_overcommit)
+                refuse_overcommit(
+                    prepared.release, self.engine.capacity(), allowed=self.settings.deploy.allow_overcommit
+                )
             inputs.put_in_place(prepared.inputs)
             self._write(prepared.release, because)
             done = carry_out(self, prepared.release, prepared.plan, prepared.phases, progress)
@@ -170,9 +174,7 @@ class Deployments:
         with self.locked(because):
             prepared = self.prepare_roll_back(to, phases)
             self._write(prepared.release, because)
-            return Report(
-                prepared.plan, carry_out(self, prepared.release, prepared.plan, prepared.phases, progress)
-            )
+            return Report(prepared.plan, carry_out(self, prepared.release, prepared.plan, prepared.phases, progress))
 
     def look_for_drift(self) -> tuple[int, list[Drift]]:
         """Hold what runs against the current release, and write down what was found.
@@ -279,8 +281,10 @@ def _gone(last: Release | None, selection: Selection) -> set[str]:
 def _touched(
     platform: Platform, release: Release, selection: Selection, replaced: set[str], last: Release | None
 ) -> tuple[str, ...]:
-    phases = {platform.services[name].phase for name in selection.services}
-    phases |= {last.services[name].phase for name in replaced if last and name in last.services}
+    phases = {*selection.phases, *(platform.services[name].phase for name in selection.services)}
+    before = last.services if last else {}
+    phases |= {before[name].phase for name in replaced if name in before}
     known = [phase.name for phase in platform.phases]
     order = [*known, *(phase for phase in (last.phases if last else ()) if phase not in known)]
-    return tuple(phase for phase in order if phase in phases | set(selection.phases) and (phase in release.phases or (last and phase in last.phases)))
+    there = {*release.phases, *(last.phases if last else ())}
+    return tuple(phase for phase in order if phase in phases and phase in there)

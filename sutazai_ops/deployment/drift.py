@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sutazai_ops.deployment.compare import NOTHING, runtime
+from sutazai_ops.deployment.compare import ended, runtime
 from sutazai_ops.deployment.files import changed_copies
 from sutazai_ops.engines import Health, State
 
@@ -49,6 +49,9 @@ class Drift:
     meant: str
     found: str
 
+    def __str__(self) -> str:
+        return f"{self.service}: {self.field} is meant to be {self.meant}, and is {self.found}"
+
 
 def find_drift(
     release: Release, running: Running, folder: Path, restarts_before: Mapping[str, int] | None = None
@@ -62,7 +65,11 @@ def find_drift(
         restarts_before: restarts by container id when it was last looked; more since then is drift.
     """
     return [
-        *(one for service in release.services.values() for one in _of_service(release, service, running, restarts_before or {})),
+        *(
+            one
+            for service in release.services.values()
+            for one in _of_service(release, service, running, restarts_before or {})
+        ),
         *_orphans(release, running),
         *_files(release, folder),
     ]
@@ -72,42 +79,42 @@ def _of_service(
     release: Release, service: ReleasedService, running: Running, restarts_before: Mapping[str, int]
 ) -> Iterator[Drift]:
     containers = running.get(service.phase, {}).get(service.name, ())
+    for kind, field, meant, found in _facts(release, service, containers, restarts_before):
+        yield Drift(service.name, service.phase, kind, field, meant, found)
 
-    def drift(kind: Kind, field: str, meant: str, found: str) -> Drift:
-        return Drift(service.name, service.phase, kind, field, meant, found)
 
+Fact = tuple[Kind, str, str, str]
+
+
+def _facts(
+    release: Release, service: ReleasedService, containers: Sequence[Container], restarts_before: Mapping[str, int]
+) -> Iterator[Fact]:
     if not containers:
-        yield drift(Kind.MISSING, "state", "running", "absent")
+        yield Kind.MISSING, "state", "running", "absent"
         return
     if len(containers) > 1:
-        yield drift(Kind.COPIES, "containers", "1", str(len(containers)))
+        yield Kind.COPIES, "containers", "1", str(len(containers))
     container = containers[0]
-    if container.spec != service.spec:
-        found = NOTHING if container.spec is None else container.spec[:12]
-        yield drift(Kind.SPEC, "spec", f"{service.spec[:12]} of release {service.release}", _of_release(container, found))
-    image = str(service.definition.get("image", ""))
-    if container.image != image:
-        yield drift(Kind.IMAGE, "image", image, container.image)
+    yield from _made_from(service, container)
     if container.state is State.STOPPED:
         if not (service.one_shot and container.exit_code == 0):
-            yield drift(Kind.STOPPED, "state", "running", _ended(container))
+            yield Kind.STOPPED, "state", "running", ended(container)
         return
     if container.health is Health.FAILED:
-        yield drift(Kind.UNHEALTHY, "health", "ok", "failed")
-    if container.restarts > restarts_before.get(container.id, container.restarts):
-        more = container.restarts - restarts_before[container.id]
-        yield drift(Kind.RESTARTS, "restarts", "0 since the last look", str(more))
+        yield Kind.UNHEALTHY, "health", "ok", "failed"
+    if (before := restarts_before.get(container.id)) is not None and container.restarts > before:
+        yield Kind.RESTARTS, "restarts since the last look", "0", str(container.restarts - before)
     for difference in runtime(service, release.phases[service.phase], container):
-        yield drift(Kind.RUNTIME, difference.field, difference.before, difference.after)
+        yield Kind.RUNTIME, difference.field, difference.before, difference.after
 
 
-def _of_release(container: Container, spec: str) -> str:
-    return spec if container.release is None else f"{spec} of release {container.release}"
-
-
-def _ended(container: Container) -> str:
-    memory = ", out of memory" if container.out_of_memory else ""
-    return "stopped" if container.exit_code is None else f"stopped (exit code {container.exit_code}{memory})"
+def _made_from(service: ReleasedService, container: Container) -> Iterator[Fact]:
+    if container.spec != service.spec:
+        found = "none of ours" if container.release is None else f"that of release {container.release}"
+        yield Kind.SPEC, "definition", f"that of release {service.release}", found
+    image = str(service.definition.get("image", ""))
+    if container.image != image:
+        yield Kind.IMAGE, "image", image, container.image
 
 
 def _orphans(release: Release, running: Running) -> Iterator[Drift]:

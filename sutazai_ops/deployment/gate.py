@@ -58,7 +58,11 @@ def check(
         failed = _watch(containers, before, {service.name for service in lasting}, settle_seconds)
     because = {report.service: report.outcome.because for report in reports}
     return [
-        Verdict(service.name, service.name not in failed, failed.get(service.name) or because.get(service.name, "it ended well"))
+        Verdict(
+            service.name,
+            service.name not in failed,
+            failed.get(service.name) or because.get(service.name, "it ended well"),
+        )
         for service in services
     ]
 

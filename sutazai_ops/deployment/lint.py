@@ -1,8 +1,8 @@
 """What a release may not be: the rules that Compose does not have and that somebody has paid for.
 
-Each rule is a function from a release to findings, which name service and key. What would certainly fail or lose data is
-refused; the rest is shown, and refused where the settings are strict. A finding that is meant stands in the service's
-own file as `x-sutazai: allow: {rule: reason}`, so that an exception and its reason are read together.
+Each rule is a function from a release to findings, which name service and key. What would certainly fail or lose data
+is refused; the rest is shown, and refused where the settings are strict. A finding that is meant stands in the
+service's own file as `x-sutazai: allow: {rule: reason}`, so that an exception and its reason are read together.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _allowed(name: str, platform: Platform) -> Mapping[str, str]:
     return service.allow if service else {}
 
 
-def _one_shot_is_adopted(service: ReleasedService, release: Release, platform: Platform) -> Iterator[Finding]:  # noqa: ARG001
+def _one_shot_is_adopted(service: ReleasedService, release: Release, *_: object) -> Iterator[Finding]:
     # `up --wait` calls a one-shot that nobody waits for a failure (docker/compose#10596), and so does whoever runs the
     # release by hand.
     if service.one_shot and not any(_waits_for(other.definition, service.name) for other in release.services.values()):
@@ -97,7 +97,7 @@ def _waits_for(definition: Mapping[str, Any], name: str) -> bool:
     return isinstance(how, dict) and how.get("condition") == "service_completed_successfully"
 
 
-def _is_not_public(service: ReleasedService, release: Release, platform: Platform) -> Iterator[Finding]:  # noqa: ARG001
+def _is_not_public(service: ReleasedService, _: Release, platform: Platform) -> Iterator[Finding]:
     known = platform.services.get(service.name)
     if known and known.proxy:
         return
@@ -111,11 +111,11 @@ def _is_not_public(service: ReleasedService, release: Release, platform: Platfor
             )
 
 
-def _has_no_literal_secret(service: ReleasedService, release: Release, platform: Platform) -> Iterator[Finding]:  # noqa: ARG001
+def _has_no_literal_secret(service: ReleasedService, *_: object) -> Iterator[Finding]:
     environment = service.definition.get("environment") or {}
     pairs = environment.items() if isinstance(environment, dict) else (str(e).partition("=")[::2] for e in environment)
     for name, value in pairs:
-        if value and _LITERAL.search(str(name)) and not _IS_REFERENCE.search(str(name)) and not _is_harmless(str(value)):
+        if value and _LITERAL.search(str(name)) and not _IS_REFERENCE.search(str(name)) and not _harmless(str(value)):
             yield Finding(
                 service.name,
                 "literal-secret",
@@ -124,11 +124,11 @@ def _has_no_literal_secret(service: ReleasedService, release: Release, platform:
             )
 
 
-def _is_harmless(value: str) -> bool:
+def _harmless(value: str) -> bool:
     return value.startswith("/") or value.lower() in {"true", "false", "none", ""} or value.isdigit()
 
 
-def _mounts_no_socket(service: ReleasedService, release: Release, platform: Platform) -> Iterator[Finding]:  # noqa: ARG001
+def _mounts_no_socket(service: ReleasedService, *_: object) -> Iterator[Finding]:
     for source, target in _mounts(service.definition):
         if source.endswith("docker.sock") or target.endswith("docker.sock"):
             yield Finding(
@@ -139,7 +139,7 @@ def _mounts_no_socket(service: ReleasedService, release: Release, platform: Plat
             )
 
 
-def _keeps_data_where_the_image_does(service: ReleasedService, release: Release, platform: Platform) -> Iterator[Finding]:  # noqa: ARG001
+def _keeps_its_data(service: ReleasedService, *_: object) -> Iterator[Finding]:
     image = str(service.definition.get("image", ""))
     name = image_name(image)
     expected = DATA_PATHS.get(name)
@@ -166,7 +166,7 @@ def _mounts(definition: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield (source, rest.partition(":")[0]) if rest else ("", source)
 
 
-def _has_no_fixed_name(service: ReleasedService, release: Release, platform: Platform) -> Iterator[Finding]:  # noqa: ARG001
+def _has_no_fixed_name(service: ReleasedService, *_: object) -> Iterator[Finding]:
     if "container_name" in service.definition and service.start_first:
         yield Finding(
             service.name,
@@ -195,6 +195,6 @@ RULES: tuple[Callable[[ReleasedService, Release, Platform], Iterator[Finding]], 
     _is_not_public,
     _has_no_literal_secret,
     _mounts_no_socket,
-    _keeps_data_where_the_image_does,
+    _keeps_its_data,
     _has_no_fixed_name,
 )

@@ -37,6 +37,11 @@ class Step:
     differences: tuple[Difference, ...] = ()
 
     @property
+    def why(self) -> str:
+        """Every reason, in one line."""
+        return "; ".join([*([self.because] if self.because else []), *map(str, self.differences)])
+
+    @property
     def changes(self) -> bool:
         """Whether anything is done."""
         return self.act is not Act.UNCHANGED
@@ -127,10 +132,10 @@ def _why_recreated(
     return "", tuple(between(before.definition, service.definition))
 
 
-def _drift(
-    service: ReleasedService, release: Release, containers: Sequence[Container]
-) -> tuple[Difference, ...]:
-    found = [] if containers[0].state is State.STOPPED else runtime(service, release.phases[service.phase], containers[0])
+def _drift(service: ReleasedService, release: Release, containers: Sequence[Container]) -> tuple[Difference, ...]:
+    found = (
+        [] if containers[0].state is State.STOPPED else runtime(service, release.phases[service.phase], containers[0])
+    )
     if len(containers) > 1:
         found.append(Difference("containers", "1", str(len(containers))))
     return tuple(found)
@@ -140,12 +145,12 @@ def _why_started(service: ReleasedService, container: Container) -> str:
     if container.state is State.RUNNING or (service.one_shot and container.exit_code == 0):
         return ""
     memory = ", out of memory" if container.out_of_memory else ""
-    return "it is stopped" if container.exit_code is None else f"it is stopped (exit code {container.exit_code}{memory})"
+    return (
+        "it is stopped" if container.exit_code is None else f"it is stopped (exit code {container.exit_code}{memory})"
+    )
 
 
-def _gone(
-    release: Release, last: Release | None, running: Running, looked_at: Collection[str] | None
-) -> list[Step]:
+def _gone(release: Release, last: Release | None, running: Running, looked_at: Collection[str] | None) -> list[Step]:
     return [
         Step(name, phase, Act.REMOVE, "no file has it any more")
         for phase, services in running.items()

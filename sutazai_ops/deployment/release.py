@@ -1,16 +1,16 @@
 """Releases: what one roll-out meant to run, as Compose files that anybody can run by hand.
 
-`releases/<n>/` holds one Compose file a phase and `release.json`. The files are canonical: the same input gives the same
-bytes. A service whose definition has not changed keeps the number of the release in which it was new, so that nothing
-is made anew only because a number has moved on. What a roll-out came to stands beside it in `outcome.json`, and
-`releases/current` names the release that is meant to run now; both are written whole or not at all. No release is
-ever changed, and going back makes a new one.
+`releases/<n>/` holds one Compose file a phase and `release.json`. The files are canonical: the same input gives the
+same bytes. A service whose definition has not changed keeps the number of the release in which it was new, so that
+nothing is made anew only because a number has moved on. What a roll-out came to stands beside it in `outcome.json`, and
+`releases/current` names the release that is meant to run now; both are written whole or not at all. No release is ever
+changed, and going back makes a new one.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping  # noqa: TC003  (pydantic reads it at run time)
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 

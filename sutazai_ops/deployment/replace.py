@@ -49,7 +49,9 @@ def replace_start_first(engine: Engine, order: Order, service: Service, platform
         engine.retire(old)
 
 
-def point_proxy_at(engine: Engine, service: Service, platform: Platform, containers: list[Container] | tuple[Container, ...]) -> None:
+def point_proxy_at(
+    engine: Engine, service: Service, platform: Platform, containers: list[Container] | tuple[Container, ...]
+) -> None:
     """Make the proxy of a service send its requests to these containers; nothing where it has none or none runs."""
     if service.behind is None or not containers:
         return

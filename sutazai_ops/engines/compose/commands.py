@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 OLDEST = (2, 24)
 REACHING = ("HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
 """The variables that say how to reach the engine (docker(1))."""
-INSTALL = "install Docker's packages (https://docs.docker.com/engine/install/), or on Debian 13: apt install docker.io docker-cli docker-compose"
+INSTALL = (
+    "install Docker's packages (https://docs.docker.com/engine/install/), or on Debian 13:"
+    " apt install docker.io docker-cli docker-compose"
+)
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 

@@ -20,7 +20,7 @@ SECONDS = 300
 CONNECTIONS = 16
 
 
-def connect(seconds: float = SECONDS) -> APIClient:
+def connect(seconds: int = SECONDS) -> APIClient:
     """Connect to the engine.
 
     Raises:
@@ -37,7 +37,7 @@ def connect(seconds: float = SECONDS) -> APIClient:
     return client
 
 
-def answers(seconds: float = 2) -> bool:
+def answers(seconds: int = 2) -> bool:
     """Whether an engine answers here."""
     try:
         connect(seconds).close()

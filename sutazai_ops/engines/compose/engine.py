@@ -22,7 +22,6 @@ from sutazai_ops.engines.compose.images import pull_missing
 from sutazai_ops.engines.compose.observe import (
     ONE_OFF,
     PROJECT,
-    SERVICE,
     address_of,
     container_of,
     number_of,
@@ -85,7 +84,9 @@ class ComposeEngine:
     def observe(self) -> list[Observed]:
         """Every service of the platform as it is now; never raises for one that is broken."""
         found = self._inspect(*(self._project(service) for service in self._platform))
-        return [self._observe(service, found.get((self._project(service), service.name), [])) for service in self._platform]
+        return [
+            self._observe(service, found.get((self._project(service), service.name), [])) for service in self._platform
+        ]
 
     def observe_project(self, project: str) -> Mapping[str, tuple[Container, ...]]:
         """Every container of one project by its service."""
@@ -109,9 +110,10 @@ class ComposeEngine:
         if len(wanted) == 1:
             filters["label"].append(f"{PROJECT}={projects[0]}")
         with daemon.speaking("cannot list the containers"):
-            listed = [one for one in self._docker.containers(all=True, filters=filters) if one["Labels"][PROJECT] in wanted]
+            listed = self._docker.containers(all=True, filters=filters)
+        ids = [one["Id"] for one in listed if one["Labels"][PROJECT] in wanted]
         with ThreadPoolExecutor(max_workers=daemon.CONNECTIONS) as pool:
-            inspected = [one for one in pool.map(self._look_at, [one["Id"] for one in listed]) if one]
+            inspected = [one for one in pool.map(self._look_at, ids) if one]
         found: dict[tuple[str, str], list[Inspected]] = {}
         for one in sorted(inspected, key=number_of):
             found.setdefault((one["Config"]["Labels"][PROJECT], service_of(one)), []).append(one)
@@ -202,9 +204,7 @@ class ComposeEngine:
     ) -> None:
         process = commands.start(argv)
         try:
-            broken = wait_until_well(
-                look, services, _one_shots(order), is_under_way=lambda: process.poll() is None
-            )
+            broken = wait_until_well(look, services, _one_shots(order), is_under_way=lambda: process.poll() is None)
             words = process.communicate(timeout=COMPOSE_SECONDS)[1]
         except BaseException:
             process.terminate()
@@ -242,7 +242,7 @@ class ComposeEngine:
         """Stop and remove every container of a project and its own networks; its volumes too only where told to."""
         found = self.observe_project(project)
         with ThreadPoolExecutor(max_workers=daemon.CONNECTIONS) as pool:
-            list(pool.map(lambda ones: self.retire(ones), found.values()))
+            list(pool.map(self.retire, found.values()))
         mine = {"label": f"{PROJECT}={project}"}
         with daemon.speaking(f"cannot remove the networks of {project}"):
             for network in self._docker.networks(filters=mine):
@@ -257,7 +257,7 @@ class ComposeEngine:
         container = self._newest(service)
         with daemon.speaking(f"cannot run {argv[0]} in {service}"):
             command = self._docker.exec_create(container["Id"], list(argv))
-            output = self._docker.exec_start(command["Id"]).decode(errors="replace")
+            output: str = self._docker.exec_start(command["Id"]).decode(errors="replace")
             code = self._docker.exec_inspect(command["Id"])["ExitCode"]
         if code != 0:
             tail = output.strip().splitlines()[-LOG_LINES:]
@@ -443,5 +443,3 @@ def _working_set(stats: Mapping[str, Any]) -> int:
     memory = stats["memory_stats"]
     details = memory.get("stats", {})
     return int(memory.get("usage", 0)) - int(details.get("inactive_file", details.get("total_inactive_file", 0)))
-
-

@@ -40,7 +40,7 @@ def _is_here(docker: APIClient, image: str) -> bool:
 
     with daemon.speaking(f"cannot look for the image {image}"):
         try:
-            docker.inspect_image(image)
+            docker.inspect_image(image)  # type: ignore[no-untyped-call]
         except NotFound:
             return False
     return True

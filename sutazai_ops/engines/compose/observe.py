@@ -209,4 +209,4 @@ def _moment(text: str | None) -> datetime | None:
     """A moment with nanoseconds, which Python cuts to microseconds."""
     if not text or text.startswith(NEVER):
         return None
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", text).replace("Z", "+00:00")).astimezone(UTC)
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", text)).astimezone(UTC)

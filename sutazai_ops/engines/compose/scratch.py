@@ -38,7 +38,7 @@ FORGETFUL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "o
 
 
 @contextmanager
-def scratch_container(  # noqa: PLR0913, PLR0917
+def scratch_container(
     docker: APIClient,
     images: Mapping[str, str],
     product: Product,
@@ -63,7 +63,12 @@ def scratch_container(  # noqa: PLR0913, PLR0917
         try:
             host = docker.create_host_config(network_mode=name, shm_size="256m")
             container = docker.create_container(
-                image, _command(product, options), name=name, labels=labels, host_config=host, environment=_environment(product)
+                image,
+                _command(product, options),
+                name=name,
+                labels=labels,
+                host_config=host,
+                environment=_environment(product),
             )["Id"]
             for inside, file in options.files.items():
                 docker.put_archive(container, DATA[product], _packed(inside, file))
@@ -78,7 +83,7 @@ def scratch_container(  # noqa: PLR0913, PLR0917
 
 def _image(docker: APIClient, images: Mapping[str, str], product: Product, major: int) -> str:
     for image in images.values():
-        found = docker.inspect_image(image)
+        found = docker.inspect_image(image)  # type: ignore[no-untyped-call]
         names = {image_name(tag) for tag in (*(found.get("RepoTags") or ()), *(found.get("RepoDigests") or ()))}
         if product in names:
             return image
@@ -98,7 +103,8 @@ def _command(product: Product, options: ScratchOptions) -> list[str]:
         settings = {**FORGETFUL, **options.config}
         return ["postgres", *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))]
     settings = {"appendonly": "no", "save": "", "protected-mode": "no", **options.config}
-    return [f"{product}-server", *(word for name, value in settings.items() for word in (f"--{name}", value.strip('"')))]
+    words = (word for name, value in settings.items() for word in (f"--{name}", value.strip('"')))
+    return [f"{product}-server", *words]
 
 
 def _packed(name: str, file: Path) -> io.BytesIO | bytes:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sutazai_ops.settings import Settings
 
 INSIDE = Path("/")
-PASS = ".sutazai-pgpass-"
 KEEP = 'umask 077; cat > "$0"'
 RUN = 'echo $$ > "$0"; exec "$@"'
 END = 'kill "$(cat "$0")" 2>/dev/null; rm -f "$0" "$1"'
@@ -64,10 +63,10 @@ class ContainerServer:
     def _run(self, argv: Sequence[str], *, stdin: bool) -> Iterator[Command]:
         mark = secrets.token_hex(8)
         # /tmp is the one folder that every image may write to, and memory where the release says tmpfs.
-        password, process_id = f"/tmp/{PASS}{mark}", f"/tmp/.sutazai-pid-{mark}"  # noqa: S108
+        password, process_id = f"/tmp/.sutazai-pgpass-{mark}", f"/tmp/.sutazai-pid-{mark}"  # noqa: S108
         self._give_password(password)
-        variables = {"PGPASSFILE": password, "PGHOST": "127.0.0.1", "PGUSER": self.account.user or "", "LC_ALL": "C.UTF-8"}
-        flags = [word for name, value in variables.items() if value for word in ("--env", f"{name}={value}")]
+        wanted = {"PGPASSFILE": password, "PGHOST": "127.0.0.1", "PGUSER": self.account.user, "LC_ALL": "C.UTF-8"}
+        flags = [word for name, value in wanted.items() if value for word in ("--env", f"{name}={value}")]
         process = subprocess.Popen(
             ["docker", "exec", *(["--interactive"] if stdin else []), *flags, self.container, "sh", "-c",
              RUN, process_id, *argv],
@@ -108,7 +107,9 @@ class ContainerServer:
         return facts.product, facts.major
 
 
-def container_server(service: Service, container: dict[str, Any], endpoint: Endpoint, settings: Settings) -> ContainerServer:
+def container_server(
+    service: Service, container: dict[str, Any], endpoint: Endpoint, settings: Settings
+) -> ContainerServer:
     """The server that runs in that container, with the account that its definition names.
 
     Raises:
