@@ -17,13 +17,17 @@ DEFINITION = {
 TOP = {"networks": {"front": {"name": "shop-front", "external": True}}}
 
 
-def service(name: str = "web", *, phase: str = "core", spec: str = "a" * 64, release: int = 1, **more) -> ReleasedService:
+def service(
+    name: str = "web", *, phase: str = "core", spec: str = "a" * 64, release: int = 1, **more
+) -> ReleasedService:
     definition = {**DEFINITION, **more.pop("definition", {})}
     return ReleasedService(name=name, phase=phase, spec=spec, release=release, definition=definition, **more)
 
 
 def release(*services: ReleasedService, number: int = 1, top: dict | None = None) -> Release:
-    phases = {one.phase: ReleasedPhase(project=f"shop-{one.phase}", top=TOP if top is None else top) for one in services}
+    phases = {
+        one.phase: ReleasedPhase(project=f"shop-{one.phase}", top=TOP if top is None else top) for one in services
+    }
     return Release(number=number, phases=phases, services={one.name: one for one in services})
 
 

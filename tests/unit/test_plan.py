@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from releases import container, release, service
+
 from sutazai_ops.deployment.plan import make_plan
 from sutazai_ops.engines import Act, State
-from releases import container, release, service
 
 
 def only_step(wanted, last, *containers, name="web"):

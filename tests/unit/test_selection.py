@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from releases import platform
 
 from sutazai_ops.deployment.selection import select
 from sutazai_ops.errors import BadInput
-from releases import platform
 
 CORE = """
 services:
@@ -26,7 +26,11 @@ def chosen(tmp_path):
 
     def choose(*, phases=None, services=None, present=(), cannot=()):
         return select(
-            shop, phases=phases, services=services, present=present, cannot_run=lambda s: "no server" if s.name in cannot else ""
+            shop,
+            phases=phases,
+            services=services,
+            present=present,
+            cannot_run=lambda s: "no server" if s.name in cannot else "",
         )
 
     return choose
