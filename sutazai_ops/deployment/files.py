@@ -58,7 +58,7 @@ class Copy:
 
     source: Path
     digest: str
-    """SHA-256 of its content, and of the names and execute bits below it."""
+    """Of its content, and of the names and execute bits below it."""
     private: bool
     """Whether only its owner may read the copy: Compose alone reads it, no container."""
 
@@ -116,7 +116,7 @@ def plan_files(platform: Platform, services: Collection[str], phases: Collection
                     digests[source.path] = digest_of(source.path, where)
             elif source.kind is Kind.ENV_FILE:
                 if source.path not in env_files and source.path.exists():
-                    env_files[source.path] = Copy(source.path, digest_of(source.path, where), private=True)
+                    env_files[source.path] = Copy(source.path, _private(digest_of(source.path, where)), private=True)
             elif source.path not in copies:
                 copies[source.path] = Copy(source.path, digest_of(source.path, where), private=False)
     return Files(copies, env_files, digests, tuple(left))
@@ -196,13 +196,14 @@ def _mount_of_copy(entry: Any, files: Files) -> Any:  # noqa: ANN401
     return f"{place}:{str(entry).partition(':')[2]}"
 
 
-def copy_files(copies: Sequence[Copy], folder: Path) -> None:
-    """Put every copy below `folder`; what is there already is left as it is.
+def copy_files(copies: Sequence[Copy], releases: Path) -> None:
+    """Put every copy into the folder of files below `releases`; what is there already is left as it is.
 
     Raises:
         Refused: when a file has changed since the plan was made.
         OpsError: when it cannot be written.
     """
+    folder = releases / FOLDER
     for copy in copies:
         target = folder / copy.place
         if target.exists():
@@ -221,8 +222,35 @@ def copy_files(copies: Sequence[Copy], folder: Path) -> None:
                 remedy="nothing was changed; make room or let this user write there, and deploy again",
             ) from None
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.unlink(missing_ok=True) if not partial.is_dir() else None
+            _remove(partial)
+
+
+def changed_copies(definition: Mapping[str, Any], releases: Path) -> Iterator[tuple[str, str, str]]:
+    """The copies that a definition of a release names and that are not what they were: name, meant and found.
+
+    Args:
+        definition: as it stands in a release.
+        releases: the folder of releases.
+    """
+    for path, is_private in _copies_named_in(definition):
+        digest, _, name = path.removeprefix(f"{FROM_A_RELEASE}/").partition("/")
+        try:
+            found = _digest_as(is_private, releases / FOLDER / digest / name, name)[:DIGITS]
+        except BadInput:
+            found = "not there, or not readable"
+        if found != digest:
+            yield name, digest, found
+
+
+def _copies_named_in(definition: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    """The paths of copies in a definition of a release, and whether each is private."""
+    env_files = [str(entry["path"] if isinstance(entry, dict) else entry) for entry in definition.get("env_file") or ()]
+    mounts = [
+        str(entry.get("source") if isinstance(entry, dict) else str(entry).partition(":")[0])
+        for entry in definition.get("volumes") or ()
+    ]
+    for paths, is_private in ((env_files, True), (mounts, False)):
+        yield from ((path, is_private) for path in paths if path.startswith(f"{FROM_A_RELEASE}/"))
 
 
 def _copy(copy: Copy, to: Path) -> None:
@@ -237,10 +265,27 @@ def _copy(copy: Copy, to: Path) -> None:
             os.fchmod(written.fileno(), 0o600 if copy.private else 0o755 if entry.executable else 0o644)
             written.flush()
             os.fsync(written.fileno())
-    if not copy.private and digest_of(to, str(copy.source)) != copy.digest:
+    if _digest_as(copy.private, to, str(copy.source)) != copy.digest:
         raise Refused(
             f"{copy.source.name} has changed while it was being copied", where=str(copy.source), remedy="deploy again"
         )
+
+
+def _remove(partial: Path) -> None:
+    if partial.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        partial.unlink(missing_ok=True)
+
+
+def _private(digest: str) -> str:
+    """The digest of a copy that only its owner reads: it is another one than that of a copy which containers read."""
+    return hashlib.sha256(f"private {digest}".encode()).hexdigest()
+
+
+def _digest_as(private: bool, source: Path, where: str) -> str:  # noqa: FBT001
+    digest = digest_of(source, where)
+    return _private(digest) if private else digest
 
 
 @dataclass(frozen=True, slots=True)

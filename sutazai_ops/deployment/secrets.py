@@ -50,7 +50,7 @@ class Secret:
 
 
 def secrets_of(platform: Platform, names: Collection[str] | None = None) -> dict[str, Secret]:
-    """The secrets with a file that the platform declares, by name; only those called `names`, and what they are made of.
+    """The secrets with a file that the platform declares, by name; only `names`, and what those are made of.
 
     Raises:
         BadInput: for a name that two phases use for two secrets, or a template that is wrong or goes in a circle.
@@ -108,9 +108,11 @@ def generate(missing: Sequence[Secret], secrets: Mapping[str, Secret], folder: P
         parts = []
         for literal, field, count, _ in Formatter().parse(secret.template or ""):
             parts.append(literal)
+            if field is None:
+                continue
             if field in _RANDOM:
                 parts.append(_RANDOM[field](int(count or KEY_BYTES)))
-            elif field is not None:
+            else:
                 parts.append(_read(secrets[field]).decode().rstrip("\r\n"))
         _write_once(secret.file, "".join(parts), 0o444)
 

@@ -168,9 +168,8 @@ def _wanted(
     definition = _without_strangers(with_copies(resolved, made_of.files), _neighbours(platform, service))
     if service.name in made_of.images:
         definition["image"] = image
-    versions = {
-        f"{SECRET}{name}": secret_versions[name] for name in used(resolved, "secrets") if name in secret_versions
-    }
+    known = made_of.secret_versions
+    versions = {f"{SECRET}{name}": known[name] for name in used(resolved, "secrets") if name in known}
     if versions:
         definition["labels"] = {**(definition.get("labels") or {}), **versions}
     definition = _literal(definition)
