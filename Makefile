@@ -9,6 +9,8 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 # Dagster's own files and matplotlib's font cache belong into the home folder of this program, not into the user's.
 export SUTAZAI_HOME ?= $(CURDIR)/.sutazai
+# What one tries out first needs no Docker; `make dev SUTAZAI_ENGINE=compose` shows what runs there.
+dev: export SUTAZAI_ENGINE ?= embedded
 export MPLCONFIGDIR ?= $(SUTAZAI_HOME)/cache/matplotlib
 
 .DEFAULT_GOAL := help
@@ -29,7 +31,7 @@ lint: $(VENV)/.dev ## Check style, types and the generated documents.
 	@$(BIN)/python -m mypy
 
 dev: $(VENV)/.runtime ## Open the Dagster UI at http://127.0.0.1:3000 (PORT=… for another port).
-	@$(BIN)/sutazai-ops up
+	@[ "$$SUTAZAI_ENGINE" != embedded ] || $(BIN)/sutazai-ops up
 	@mkdir -p "$(SUTAZAI_HOME)/dagster" && cp dagster.yaml "$(SUTAZAI_HOME)/dagster/"
 	@DAGSTER_HOME="$(SUTAZAI_HOME)/dagster" $(BIN)/python -m dagster dev -w workspace.yaml -h 127.0.0.1 -p $(or $(PORT),3000)
 

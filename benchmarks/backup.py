@@ -77,7 +77,7 @@ def shell(command: str, environment: dict[str, str]) -> Callable[[], object]:
 
 def open_backups(home: Path) -> Backups:
     """An installation of its own in `home`."""
-    return Backups.of(Installation(Loaded(settings=Settings(home=home), origins={})))
+    return Backups.of(Installation(Loaded(settings=Settings(home=home, engine="embedded"), origins={})))
 
 
 def fill(backups: Backups, database: str, share: float) -> None:

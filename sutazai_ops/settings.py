@@ -165,8 +165,9 @@ class Settings(BaseSettings):
     """Where everything that this program writes is kept."""
     platform: AnyPath = PACKAGED_PLATFORM
     """The folder of Compose files that say what should run, one file a phase."""
-    engine: Literal["embedded"] = "embedded"
-    """Where the platform runs."""
+    engine: Literal["auto", "embedded", "compose"] = "auto"
+    """Where the platform runs: processes of this machine, or containers of its Docker engine. `auto` is the second
+    where an engine answers and this home holds no embedded server's data."""
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     """The time zone of every schedule and of the days that retention counts."""
     ledger: Annotated[str, AfterValidator(_database_url)] | None = None

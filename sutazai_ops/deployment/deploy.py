@@ -84,7 +84,7 @@ def carry_out(
         OpsError: when an image cannot be had or a precondition does not hold; nothing was changed then.
     """
     due = [phase for phase in phases if plan.of_phase(phase) or not here.is_good(release, phase)]
-    here.engine.ensure_networks(_networks(release))
+    here.engine.ensure_networks(_networks(here, release))
     for phase in due:
         here.engine.pull(_order(here, release, phase, [step for step in plan.of_phase(phase) if _runs(step)]), progress)
     done: list[PhaseReport] = []
@@ -322,12 +322,12 @@ def _order(here: Deployments, release: Release, phase: str, steps: Sequence[Step
     )
 
 
-def _networks(release: Release) -> list[Network]:
+def _networks(here: Deployments, release: Release) -> list[Network]:
     """The external networks that we say something of; others are somebody else's, and have to be there."""
     found = {}
-    for phase in release.phases.values():
-        for key, network in (phase.top.get("networks") or {}).items():
-            if network and network.get("external") and "x-sutazai" in network:
+    for phase in here.platform.phases:
+        for key, network in phase.top.get("networks", {}).items():
+            if phase.name in release.phases and network and network.get("external") and "x-sutazai" in network:
                 name = str(network.get("name") or key)
-                found[name] = Network(name, internal=bool(network["x-sutazai"].get("internal")))
+                found[name] = Network(name, internal=bool((network["x-sutazai"] or {}).get("internal")))
     return list(found.values())

@@ -98,7 +98,7 @@ class Deployments:
             cannot_run=self.engine.cannot_run,
         )
         whole = {*(last.whole if last else ()), *selection.phases}
-        gathered = inputs.gather(self.settings, self.platform, selection.services, whole, self.releases.folder)
+        gathered = inputs.gather(self.settings, self.platform, selection.services, whole)
         number = self.releases.next_number()
         replaced = {*selection.services, *_gone(last, selection)}
         release = make_release(number, gathered.wanted, gathered.tops, last=last, whole=whole, replaced=replaced)
@@ -125,12 +125,16 @@ class Deployments:
         """
         with self.locked(because):
             prepared = self.prepare(phases=phases, services=services)
+            if prepared.inputs.to_generate:
+                # Their versions are part of what a service is made of, so the release is made again with them.
+                inputs.generate_secrets(self.settings, self.platform, prepared.inputs)
+                prepared = self.prepare(phases=phases, services=services)
             refuse_findings(prepared.findings, self.platform, strict=self.settings.is_strict)
             if prepared.plan.changes:
                 refuse_overcommit(
                     prepared.release, self.engine.capacity(), allowed=self.settings.deploy.allow_overcommit
                 )
-            inputs.put_in_place(prepared.inputs)
+            inputs.copy_mounted_files(prepared.inputs, self.releases.folder)
             self._write(prepared.release, because)
             done = carry_out(self, prepared.release, prepared.plan, prepared.phases, progress)
             return Report(prepared.plan, done)

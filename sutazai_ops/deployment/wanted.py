@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.deployment.files import FROM_A_RELEASE, Files, bind_of, configs, used, with_copies
-from sutazai_ops.engines.labels import SECRET
+from sutazai_ops.engines.labels import SECRET_VERSION
 from sutazai_ops.errors import BadInput
 from sutazai_ops.platform import Tier
 
@@ -169,7 +169,7 @@ def _wanted(
     if service.name in made_of.images:
         definition["image"] = image
     known = made_of.secret_versions
-    versions = {f"{SECRET}{name}": known[name] for name in used(resolved, "secrets") if name in known}
+    versions = {f"{SECRET_VERSION}{name}": known[name] for name in used(resolved, "secrets") if name in known}
     if versions:
         definition["labels"] = {**(definition.get("labels") or {}), **versions}
     definition = _literal(definition)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sutazai_ops.engines.base import (
     Account,
@@ -52,6 +52,7 @@ __all__ = [
     "State",
     "Tools",
     "Usage",
+    "chosen_engine",
     "installed",
     "open_engine",
     "scratch_folder",
@@ -61,6 +62,22 @@ __all__ = [
 
 def open_engine(settings: Settings, platform: Platform) -> Engine:
     """The engine that the settings name, for a platform whose external services are already marked as such."""
+    if chosen_engine(settings) == "compose":
+        from sutazai_ops.engines.compose.engine import ComposeEngine
+
+        return ComposeEngine(settings, platform)
     from sutazai_ops.engines.embedded import EmbeddedEngine
 
     return EmbeddedEngine(settings, platform)
+
+
+def chosen_engine(settings: Settings) -> Literal["embedded", "compose"]:
+    """Which engine the settings mean here."""
+    if settings.engine != "auto":
+        return settings.engine
+    if any(settings.home.glob("embedded/*/data")):
+        # Data that is there is not left behind because somebody has installed Docker since.
+        return "embedded"
+    from sutazai_ops.engines.compose import daemon
+
+    return "compose" if daemon.answers() else "embedded"

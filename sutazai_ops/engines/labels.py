@@ -10,5 +10,5 @@ RELEASE = "sutazai.release"
 """The number of the release in which that hash was new."""
 PHASE = "sutazai.phase"
 """The phase whose file the service stands in."""
-SECRET = "sutazai.secret."
+SECRET_VERSION = "sutazai.secret."  # noqa: S105  (a label's name)
 """Before a secret's name: a keyed hash of its content, so that a new password makes its readers anew."""

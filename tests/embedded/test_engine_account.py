@@ -30,7 +30,7 @@ import psutil
 from sutazai_ops.installation import Installation
 from sutazai_ops.progress import Silent
 from sutazai_ops.settings import Loaded, Settings
-here = Installation(Loaded(settings=Settings(home=Path(sys.argv[1])), origins={}))
+here = Installation(Loaded(settings=Settings(home=Path(sys.argv[1]), engine="embedded"), origins={}))
 try:
     here.engine.apply(here.engine.plan(list(here.platform)), Silent())
     assert {str(seen.health) for seen in here.engine.observe()} == {"ok"}

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.servers
 @pytest.fixture(scope="module")
 def backups(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    settings = Settings(home=home, backup=BackupSettings(lock_timeout_seconds=1))
+    settings = Settings(home=home, engine="embedded", backup=BackupSettings(lock_timeout_seconds=1))
     installation = Installation(Loaded(settings=settings, origins={}))
     engine = installation.engine
     try:
@@ -50,7 +50,7 @@ def backups(tmp_path_factory):
 
 
 def environment(backups):
-    return os.environ | {"SUTAZAI_HOME": str(backups.settings.home)}
+    return os.environ | {"SUTAZAI_HOME": str(backups.settings.home), "SUTAZAI_ENGINE": "embedded"}
 
 
 def night(backups) -> subprocess.Popen[bytes]:
@@ -279,7 +279,9 @@ def test_a_dropped_table_comes_back_by_a_swap_and_the_old_database_is_kept(backu
 def test_everything_comes_back_in_a_new_home_from_a_copied_store(backups, tmp_path):
     one = backups.store.find("latest-verified")
     copytree(backups.settings.backup_store, tmp_path / "copied store")
-    settings = Settings(home=tmp_path / "new", backup=BackupSettings(store=tmp_path / "copied store"))
+    settings = Settings(
+        home=tmp_path / "new", engine="embedded", backup=BackupSettings(store=tmp_path / "copied store")
+    )
     installation = Installation(Loaded(settings=settings, origins={}))
     engine = installation.engine
     try:

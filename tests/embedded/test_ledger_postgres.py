@@ -28,13 +28,13 @@ RESTORE = Restore("a", "postgres", "sutazai", "new", swapped=True, started_at=NO
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    engine = Installation(Loaded(settings=Settings(home=home), origins={})).engine
+    engine = Installation(Loaded(settings=Settings(home=home, engine="embedded"), origins={})).engine
     with engine.scratch("postgres", 18) as server:
         password = home / "password"
         password.touch(mode=0o600)
         password.write_text(server.account.password.get_secret_value())
         url = f"postgresql://{server.account.user}@{server.endpoint}/postgres"
-        yield Settings(home=home, ledger=url, ledger_password_file=password)
+        yield Settings(home=home, engine="embedded", ledger=url, ledger_password_file=password)
 
 
 def test_it_is_made_written_and_read_like_the_file(settings):

@@ -50,7 +50,7 @@ INVENTORY = ("postgres", "databases", "sutazai", "inventory")
 @pytest.fixture(scope="module")
 def backups(tmp_path_factory):
     home = tmp_path_factory.mktemp("a home")
-    installation = Installation(Loaded(settings=Settings(home=home), origins={}))
+    installation = Installation(Loaded(settings=Settings(home=home, engine="embedded"), origins={}))
     engine = installation.engine
     try:
         engine.apply(engine.plan(list(installation.platform)), Silent())
@@ -295,6 +295,7 @@ def test_a_dagster_run_that_fails_says_first_what_to_do(backups, monkeypatch):
     from dagster import DagsterInstance
 
     monkeypatch.setenv("SUTAZAI_HOME", str(backups.settings.home))
+    monkeypatch.setenv("SUTAZAI_ENGINE", "embedded")
     from sutazai_ops.definitions import defs
 
     backups.engine.stop("redis")
@@ -316,6 +317,7 @@ def test_the_dagster_job_takes_proves_and_prunes_and_shows_figures(backups, monk
     from dagster import AssetKey, DagsterInstance
 
     monkeypatch.setenv("SUTAZAI_HOME", str(backups.settings.home))
+    monkeypatch.setenv("SUTAZAI_ENGINE", "embedded")
     from sutazai_ops.definitions import defs
 
     with DagsterInstance.ephemeral() as instance:
@@ -357,7 +359,7 @@ def test_a_set_of_another_store_is_listed_and_never_counted(backups, taken, tmp_
 
 
 def test_the_terminal_runs_the_same_night_and_speaks_json(backups):
-    environment = os.environ | {"SUTAZAI_HOME": str(backups.settings.home)}
+    environment = os.environ | {"SUTAZAI_HOME": str(backups.settings.home), "SUTAZAI_ENGINE": "embedded"}
     command = [sys.executable, "-m", "sutazai_ops.cli", "backup", "run", "--services", "redis", "--json"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr

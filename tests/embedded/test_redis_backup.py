@@ -79,7 +79,7 @@ def engine(tmp_path_factory):
     platform = Platform(
         folder=home, phases=(Phase(name="core", file=CACHE.file, services=("cache",)),), services={"cache": service}
     )
-    return EmbeddedEngine(Settings(home=home), platform)
+    return EmbeddedEngine(Settings(home=home, engine="embedded"), platform)
 
 
 @pytest.fixture

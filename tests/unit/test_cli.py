@@ -18,7 +18,7 @@ from sutazai_ops.errors import ExitCode
 def run(tmp_path):
     def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("SUTAZAI_")}
-        environment = clean | {"SUTAZAI_HOME": str(tmp_path / "home")} | variables
+        environment = clean | {"SUTAZAI_HOME": str(tmp_path / "home"), "SUTAZAI_ENGINE": "embedded"} | variables
         command = [sys.executable, "-m", "sutazai_ops.cli", *words]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
 
