@@ -175,7 +175,8 @@ def test_a_scratch_server_dies_with_us_and_what_is_left_is_swept(tmp_path):
         from pathlib import Path
         from sutazai_ops.installation import Installation
         from sutazai_ops.settings import Loaded, Settings
-        engine = Installation(Loaded(settings=Settings(home=Path({str(tmp_path)!r}), engine='embedded'), origins={{}})).engine
+        settings = Settings(home=Path({str(tmp_path)!r}), engine="embedded")
+        engine = Installation(Loaded(settings=settings, origins={{}})).engine
         with engine.scratch("postgres", 18), engine.scratch("valkey", 9):
             print("up", flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
