@@ -51,17 +51,21 @@ def build(client: docker.DockerClient, name: str) -> str:
 
 
 def push(
-    client: docker.DockerClient, registry: str, reference: str, environment: Mapping[str, str] | None = None
+    client: docker.DockerClient,
+    registry: str,
+    reference: str,
+    name: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """Push the image that stands for `reference` to the registry, and return where it is there.
 
-    `environment` is set in the image before, so that two pushes can differ, as `{"FAULT": "fail"}` makes a broken one.
-    The applications are told their tag as VERSION.
+    `name` is the recipe where the reference does not give it away. `environment` is set in the image before, so that
+    two pushes can differ, as `{"FAULT": "fail"}` makes a broken one. The applications are told their tag as VERSION.
 
     Raises:
         BadInput: when no image of ours stands for `reference`.
     """
-    name = recipe_for(reference)
+    name = name or recipe_for(reference)
     image = build(client, name)
     environment = ({"VERSION": tag_of(reference) or "latest"} if name in ROLES else {}) | dict(environment or {})
     target = in_registry(reference, registry)
@@ -74,6 +78,35 @@ def push(
         if "error" in line:
             raise RuntimeError(f"cannot push {target}: {line['error']}")
     return target
+
+
+class ImageRegistry(Registry):
+    """A registry that can be given the images of this folder."""
+
+    def __init__(self, folder: Path, client: docker.DockerClient, port: int | None = None) -> None:
+        """As any registry; images are built on the engine of `client`."""
+        super().__init__(folder, port)
+        self.client = client
+        self._pushed: set[str] = set()
+
+    def push(self, reference: str, name: str | None = None, environment: Mapping[str, str] | None = None) -> str:
+        """Push what stands for `reference`, and return where it is. See `push`."""
+        target = push(self.client, self.address, reference, name, environment)
+        self._pushed.add(str(self.client.images.get(target).id))
+        return target
+
+    def forget(self) -> None:
+        """Remove from the engine what was tagged for this registry alone."""
+        for image in self.client.images.list():
+            for tag in image.tags:
+                if tag.startswith(f"{self.address}/"):
+                    self.client.images.remove(tag, force=True)
+        for identity in self._pushed:
+            try:
+                if not self.client.images.get(identity).tags:
+                    self.client.images.remove(identity, force=True)
+            except ImageNotFound:
+                pass
 
 
 def references(platform: Path) -> list[str]:

@@ -134,8 +134,8 @@ def stand_in_dockerfile(name: str) -> str:
     lines = [
         "ARG PARENT",
         "FROM $PARENT",
-        # A profile that changed is another image.
-        f"LABEL org.sutazai.stand-in.for={profile['image']} org.sutazai.stand-in.shims={','.join(profile.get('shims', ())) or 'none'}",
+        f"LABEL org.sutazai.stand-in.for={profile['image']}",
+        f"LABEL org.sutazai.stand-in.shims={','.join(profile.get('shims', ())) or 'none'}",
         f'RUN ["/usr/bin/python3.13", "/usr/lib/stand-in/install.py", "{name}"]',
         f"ENV STAND_IN={name}",
         f"WORKDIR {profile.get('folder', '/')}",

@@ -81,10 +81,10 @@ def copy_storage(source: Path, target: Path) -> None:
         if Path(from_file).name == "data":
             try:
                 os.link(from_file, to_file)
-                return
             except OSError:
-                pass
-        shutil.copy2(from_file, to_file)
+                shutil.copy2(from_file, to_file)
+        else:
+            shutil.copy2(from_file, to_file)
 
     shutil.copytree(source / "storage", target / "storage", copy_function=copy)
 

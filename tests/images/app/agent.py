@@ -11,19 +11,19 @@ import os
 import threading
 import time
 
-import faults
+from asking import BACKEND_URL, ask
 from dependencies import (
-    BACKEND_URL,
+    AWAY,
     OLLAMA_MODEL,
     OLLAMA_URL,
     QUEUE,
-    ask,
     check_backend,
     check_ollama,
     check_redis,
     health,
     redis_client,
 )
+from faults import FAULTS
 from prometheus_client import Counter, Histogram
 from service import Answer, Application
 
@@ -62,7 +62,7 @@ class Agent(Application):
     def work(self) -> None:
         returned = False
         while not self.stopped.is_set():
-            faults.wait_while_hanging()
+            FAULTS.wait_while_hanging()
             try:
                 if not returned:
                     self.return_unfinished()
@@ -71,7 +71,7 @@ class Agent(Application):
                 if task:
                     self.complete(task)
             # Whatever is away just now, the agent waits for it to come back.
-            except Exception as error:
+            except AWAY as error:
                 print(f"{NAME}: {type(error).__name__}: {error}", flush=True)
                 returned = False
                 self.stopped.wait(WAIT_SECONDS)

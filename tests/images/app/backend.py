@@ -1,11 +1,11 @@
 """The backend: takes tasks, keeps them in PostgreSQL, queues them in Redis, and asks Ollama.
 
-    GET  /health            asks PostgreSQL, Redis and Ollama, and says 503 unless all answer
-    POST /tasks             {"prompt": …} -> 202 {"id": …}
-    GET  /tasks             how many tasks there are in each state
-    GET  /tasks/ID          the task
-    PUT  /tasks/ID/result   an agent's: {"agent": …, "state": "done"|"failed", "result": …}
-    POST /chat              {"prompt": …}, answered by Ollama at once
+GET  /health            asks PostgreSQL, Redis and Ollama, and says 503 unless all answer
+POST /tasks             {"prompt": …} -> 202 {"id": …}
+GET  /tasks             how many tasks there are in each state
+GET  /tasks/ID          the task
+PUT  /tasks/ID/result   an agent's: {"agent": …, "state": "done"|"failed", "result": …}
+POST /chat              {"prompt": …}, answered by Ollama at once
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from __future__ import annotations
 import json
 import threading
 
+from asking import ask
 from dependencies import (
+    AWAY,
     OLLAMA_MODEL,
     OLLAMA_URL,
     QUEUE,
-    ask,
     check_ollama,
     check_postgres,
     check_redis,
@@ -75,7 +76,7 @@ class Backend(Application):
             try:
                 DEPTH.labels(QUEUE).set(redis_client().llen(QUEUE))
             # A queue that cannot be asked has no known depth.
-            except Exception:
+            except AWAY:
                 DEPTH.labels(QUEUE).set(float("nan"))
 
     def tasks(self):

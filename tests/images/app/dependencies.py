@@ -1,35 +1,31 @@
 """What the applications depend on: where it is, by the environment and secret files, and whether it answers.
 
-    DATABASE_URL       postgresql://sutazai@postgres:5432/sutazai   without a password
-    REDIS_URL          redis://redis:6379/0                         without a password
-    OLLAMA_BASE_URL    http://ollama:11434                          with OLLAMA_MODEL, tinyllama
-    BACKEND_URL        http://backend:8000
-    POSTGRES_PASSWORD_FILE, REDIS_PASSWORD_FILE   /run/secrets/postgres-password and redis-password
+DATABASE_URL       postgresql://sutazai@postgres:5432/sutazai   without a password
+REDIS_URL          redis://redis:6379/0                         without a password
+OLLAMA_BASE_URL    http://ollama:11434                          with OLLAMA_MODEL, tinyllama
+BACKEND_URL        http://backend:8000
+POSTGRES_PASSWORD_FILE, REDIS_PASSWORD_FILE   /run/secrets/postgres-password and redis-password
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+import psycopg
+import redis
+from asking import BACKEND_URL, ask
 from prometheus_client import Gauge
-
-if TYPE_CHECKING:
-    import psycopg
-    import redis
 
 OLLAMA_URL = os.environ.get("OLLAMA_BASE_URL", "http://ollama:11434")
 OLLAMA_MODEL = os.environ.get("OLLAMA_MODEL", "tinyllama")
-BACKEND_URL = os.environ.get("BACKEND_URL", "http://backend:8000")
 QUEUE = "agent:tasks"
 CHECK_SECONDS = 2
+AWAY = (OSError, psycopg.Error, redis.RedisError)
+"""What is raised when a dependency is not there."""
 
 UP = Gauge("dependency_up", "Whether it answered when /health was asked last.", ["dependency"])
 
@@ -42,8 +38,6 @@ def password(variable: str, usual: str) -> str | None:
 
 def postgres() -> psycopg.Connection:
     """A new connection, whose changes are kept when its `with` block ends well."""
-    import psycopg
-
     url = os.environ.get("DATABASE_URL", "postgresql://sutazai@postgres:5432/sutazai")
     secret = password("POSTGRES_PASSWORD_FILE", "/run/secrets/postgres-password")
     return psycopg.connect(url, password=secret, connect_timeout=CHECK_SECONDS)
@@ -52,24 +46,11 @@ def postgres() -> psycopg.Connection:
 @cache
 def redis_client() -> redis.Redis:
     """The client of the queue, which connects again by itself."""
-    import redis
-
     url = os.environ.get("REDIS_URL", "redis://redis:6379/0")
     secret = password("REDIS_PASSWORD_FILE", "/run/secrets/redis-password")
     return redis.Redis.from_url(
         url, password=secret, decode_responses=True, socket_connect_timeout=CHECK_SECONDS, socket_timeout=10
     )
-
-
-def ask(url: str, body: dict[str, object] | None = None, *, method: str | None = None, seconds: float = 30) -> Any:
-    """The JSON that `url` answers. Raises `OSError` with what it said otherwise."""
-    content = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, content, {"Content-Type": "application/json"}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=seconds) as response:
-            return json.load(response)
-    except urllib.error.HTTPError as error:
-        raise OSError(f"{url} answered {error.code}: {error.read(200).decode(errors='replace')}") from None
 
 
 def check_postgres() -> None:
@@ -99,8 +80,7 @@ def health(checks: dict[str, Callable[[], None]]) -> tuple[bool, dict[str, objec
             check()
             told[name] = {"status": "ok", "seconds": round(time.perf_counter() - began, 4)}
             UP.labels(name).set(1)
-        # Whatever a driver raises is an answer to the question whether the dependency is there.
-        except Exception as error:
+        except AWAY as error:
             told[name] = {"status": "failed", "error": f"{type(error).__name__}: {str(error).strip()}"}
             UP.labels(name).set(0)
     return all(part["status"] == "ok" for part in told.values()), told  # type: ignore[index]

@@ -11,45 +11,45 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 
 KINDS = ("fail", "hang", "leak", "crash")
 LEAK_BYTES = 10 * 1024**2
 
-_present: str | None = None
-_whole = threading.Event()
-_whole.set()
-_leaked: list[bytes] = []
+
+class Faults:
+    """The one fault that is on, if any."""
+
+    def __init__(self) -> None:
+        self.present: str | None = None
+        self._answering = threading.Event()
+        self._answering.set()
+        self._leaked: list[bytes] = []
+
+    def begin(self, kind: str | None) -> None:
+        """Misbehave in this way from now on; None ends what is on. Raises `ValueError` for an unknown fault."""
+        if kind is not None and kind not in KINDS:
+            raise ValueError(f"unknown fault {kind!r}: one of {', '.join(KINDS)}")
+        if kind == "crash":
+            print("told to crash", file=sys.stderr, flush=True)
+            os._exit(1)
+        self.present = kind
+        if kind == "hang":
+            self._answering.clear()
+        else:
+            self._answering.set()
+        if kind == "leak":
+            threading.Thread(target=self._leak, daemon=True).start()
+
+    def wait_while_hanging(self) -> None:
+        """Return once no `hang` is on."""
+        self._answering.wait()
+
+    def _leak(self) -> None:
+        while self.present == "leak":
+            # Written to, so that it is memory and not a promise of it.
+            self._leaked.append(b"x" * LEAK_BYTES)
+            time.sleep(1)
 
 
-def present() -> str | None:
-    """The fault that is on."""
-    return _present
-
-
-def begin(kind: str | None) -> None:
-    """Begin to misbehave in this way; None ends whatever was on. Raises `ValueError` for a fault that is not known."""
-    global _present
-    if kind is not None and kind not in KINDS:
-        raise ValueError(f"unknown fault {kind!r}: one of {', '.join(KINDS)}")
-    if kind == "crash":
-        print("told to crash", file=sys.stderr, flush=True)
-        os._exit(1)
-    _present = kind
-    if kind == "hang":
-        _whole.clear()
-    else:
-        _whole.set()
-    if kind == "leak":
-        threading.Thread(target=_leak, daemon=True).start()
-
-
-def wait_while_hanging() -> None:
-    """Return once no `hang` is on."""
-    _whole.wait()
-
-
-def _leak() -> None:
-    while _present == "leak":
-        # Written to, so that it is memory and not a promise of it.
-        _leaked.append(b"x" * LEAK_BYTES)
-        threading.Event().wait(1)
+FAULTS = Faults()

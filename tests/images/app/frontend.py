@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 
-from dependencies import BACKEND_URL, ask
+from asking import BACKEND_URL, ask
 from service import VERSION, Answer, Application
 
 PAGE = """<!doctype html>
@@ -20,7 +20,9 @@ class Frontend(Application):
     """The frontend's page, and the health of Streamlit, which the real one is made with."""
 
     def __init__(self) -> None:
-        super().__init__({("GET", "/"): self.page, ("GET", "/health"): self.alive, ("GET", "/_stcore/health"): self.alive})
+        super().__init__(
+            {("GET", "/"): self.page, ("GET", "/health"): self.alive, ("GET", "/_stcore/health"): self.alive}
+        )
 
     def page(self, _body: dict[str, object]) -> Answer:
         try:

@@ -11,14 +11,14 @@ import signal
 import sys
 import threading
 
-import faults
+from faults import FAULTS
 
 PORTS = {"backend": 8000, "frontend": 8501, "agent": 8080}
 
 
 def main() -> None:
     role = sys.argv[1] if len(sys.argv) > 1 else "agent" if "AGENT_NAME" in os.environ else "backend"
-    faults.begin(os.environ.get("FAULT") or None)
+    FAULTS.begin(os.environ.get("FAULT") or None)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

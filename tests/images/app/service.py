@@ -10,13 +10,14 @@ import json
 import os
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import faults
+from faults import FAULTS
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -89,6 +90,11 @@ class _Server(ThreadingHTTPServer):
         self.idle: set[socket.socket] = set()
         self.lock = threading.Lock()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is no error of ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def close_idle(self) -> None:
         """Close what waits for a next question; who is being answered is told so in the answer."""
         with self.lock:
@@ -100,10 +106,11 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    server_version = f"stand-in (sutazai {VERSION})"
-    sys_version = ""
-    # Head and body go out apart; without this the second waits for the first to be acknowledged.
-    disable_nagle_algorithm = True
+    # Head and body leave together: apart, the second would wait for the first to be acknowledged.
+    wbufsize = -1
+
+    def version_string(self) -> str:
+        return f"stand-in (sutazai {VERSION})"
 
     def handle_one_request(self) -> None:
         with self.server.lock:
@@ -133,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._measured(path, body)
 
-    do_POST = do_PUT = do_HEAD = do_DELETE = do_GET
+    do_POST = do_PUT = do_HEAD = do_DELETE = do_GET  # noqa: N815  (the names that http.server asks for)
 
     def _measured(self, path: str, body: dict[str, object]) -> None:
         method = "GET" if self.command == "HEAD" else self.command
@@ -142,19 +149,19 @@ class _Handler(BaseHTTPRequestHandler):
         endpoint, route = found or ("unknown", lambda *_: Answer({"error": "not found"}, 404))
         began = time.perf_counter()
         with IN_PROGRESS.track_inprogress():
-            faults.wait_while_hanging()
+            FAULTS.wait_while_hanging()
             answer = self._answer(route, body)
             REQUESTS.labels(method, endpoint, str(answer.status)).inc()
             DURATION.labels(method, endpoint).observe(time.perf_counter() - began)
             self._send_answer(answer)
 
     def _answer(self, route: Route, body: dict[str, object]) -> Answer:
-        if faults.present() == "fail":
+        if FAULTS.present == "fail":
             return Answer({"error": "told to fail"}, 500)
         try:
             return route(body)
         # The front door of a service: whatever goes wrong in a route is the answer to its request.
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             return Answer({"error": f"{type(error).__name__}: {str(error).strip()}"}, 503)
 
     def _set_fault(self, body: dict[str, object]) -> None:
@@ -163,11 +170,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_answer(Answer({"fault": kind}))
             self.wfile.flush()
         try:
-            faults.begin(None if kind is None else str(kind))
+            FAULTS.begin(None if kind is None else str(kind))
         except ValueError as error:
             self._send_answer(Answer({"error": str(error)}, 400))
         else:
-            self._send_answer(Answer({"fault": faults.present()}))
+            self._send_answer(Answer({"fault": FAULTS.present}))
 
     def _body(self) -> dict[str, object]:
         text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -195,5 +202,5 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Says nothing: `/metrics` counts."""

@@ -33,32 +33,48 @@ _lock = threading.Lock()
 def answer(method: str, path: str, body: Json) -> Answer:
     """The status and the parts of the answer, one line of JSON each when it is streamed."""
     name = _tagged(str(body.get("model") or body.get("name") or ""))
-    match method, path:
-        case "GET", "/api/version":
-            return 200, [{"version": VERSION}]
-        case "GET", "/api/tags":
-            return 200, [{"models": [_described(model) for model in _pulled()]}]
-        case "GET", "/api/ps":
-            return 200, [{"models": list(_running())}]
-        case "POST", "/api/pull":
-            return 200, _pull(name, streamed=body.get("stream", True) is not False)
+    parts = _of_the_server(method, path, body, name)
+    if parts is not None:
+        return 200, parts
     if name not in _pulled():
         return 404, [{"error": f"model '{name.removesuffix(':latest')}' not found"}]
+    parts = _of_a_model(method, path, body, name)
+    return (404, [{"error": "not found"}]) if parts is None else (200, parts)
+
+
+def _of_the_server(method: str, path: str, body: Json, name: str) -> Iterable[Json] | None:
+    match method, path:
+        case "GET", "/api/version":
+            return [{"version": VERSION}]
+        case "GET", "/api/tags":
+            return [{"models": [_described(model) for model in _pulled()]}]
+        case "GET", "/api/ps":
+            return [{"models": list(_running())}]
+        case "POST", "/api/pull":
+            return _pull(name, streamed=_is_streamed(body))
+    return None
+
+
+def _of_a_model(method: str, path: str, body: Json, name: str) -> Iterable[Json] | None:
     match method, path:
         case "POST", "/api/show":
-            return 200, [{"details": _described(name)["details"], "capabilities": ["completion"]}]
+            return [{"details": _described(name)["details"], "capabilities": ["completion"]}]
         case "DELETE", "/api/delete":
             _write(set(_pulled()) - {name})
-            return 200, [{}]
+            return [{}]
         case "POST", "/api/generate" | "/api/chat" | "/api/embed":
             _load(name, body.get("keep_alive"))
-            return 200, _worked(path, name, body)
-    return 404, [{"error": "not found"}]
+            return _worked(path, name, body)
+    return None
+
+
+def _is_streamed(body: Json) -> bool:
+    return body.get("stream", True) is not False
 
 
 def command(arguments: list[str]) -> int:
     """`ollama list`, `ps`, `pull`, `rm`, `show`: asks the server at OLLAMA_HOST, as the real client does."""
-    verb, name = (arguments + ["", ""])[:2]
+    verb, name = [*arguments, "", ""][:2]
     questions: dict[str, tuple[str, str, Json | None]] = {
         "list": ("GET", "/api/tags", None),
         "ls": ("GET", "/api/tags", None),
@@ -158,12 +174,20 @@ def _worked(path: str, name: str, body: Json) -> Iterable[Json]:
         return {"response": words} if path == "/api/generate" else {"message": {"role": "assistant", "content": words}}
 
     figures = {"load_duration": 1, "prompt_eval_count": len(prompt.split()), "eval_count": len(text.split())}
-    if body.get("stream", True) is not False:
+    if _is_streamed(body):
         for word in text.split(" "):
             yield {**head, **part(f"{word} "), "done": False}
         text = ""
     spent = time.perf_counter_ns() - started
-    yield {**head, **part(text), "done": True, "done_reason": "stop", "total_duration": spent, "eval_duration": spent, **figures}
+    yield {
+        **head,
+        **part(text),
+        "done": True,
+        "done_reason": "stop",
+        "total_duration": spent,
+        "eval_duration": spent,
+        **figures,
+    }
 
 
 def _embedding(text: str) -> list[float]:

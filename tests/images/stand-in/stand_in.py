@@ -32,11 +32,14 @@ LOOPBACK = "127.0.0.1"
 class Handler(BaseHTTPRequestHandler):
     """Answers what the profile says, and for Ollama what its interface says."""
 
-    server_version = f"stand-in ({NAME})"
-    sys_version = ""
     protocol_version = "HTTP/1.1"
+    # Head and body leave together, since some checks hang up after the first line.
+    wbufsize = -1
     fault: str | None = os.environ.get("FAULT")
     starts = 0
+
+    def version_string(self) -> str:
+        return f"stand-in ({NAME})"
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -51,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
         elif not self.asks_ollama(path):
             self.answer(404, "not found")
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815  (the names that http.server asks for)
 
     def do_POST(self) -> None:
         path = self.path.partition("?")[0]
@@ -65,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
             # What is sent to a log store or a tracker is taken and forgotten.
             self.answer(204, "")
 
-    do_DELETE = do_PUT = do_POST
+    do_DELETE = do_PUT = do_POST  # noqa: N815
 
     def asks_ollama(self, path: str) -> bool:
         if NAME != "ollama" or not path.startswith("/api/"):
@@ -93,8 +96,16 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD" and status != 204:
             self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Says nothing: a health check every ten seconds is no news."""
+
+
+class Server(ThreadingHTTPServer):
+    """Does not mind a client that hangs up."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def serve(arguments: list[str]) -> None:
@@ -110,7 +121,7 @@ def serve(arguments: list[str]) -> None:
         stopped.wait()
         return
     host, port = address(arguments)
-    server = ThreadingHTTPServer((host, port), Handler)
+    server = Server((host, port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     for other in PROFILE.get("other_ports", ()):
         listen_only(host, other)
