@@ -251,8 +251,12 @@ def test_every_image_is_healthy_by_the_check_that_works_in_the_real_one(project,
     ("name", "command"), [("ollama", "curl"), ("chroma", "curl"), ("qdrant", "wget"), ("loki", "sh"), ("n8n", "wget")]
 )
 def test_what_the_real_image_lacks_no_health_check_finds_here(engine_client, image, name, command):
-    with pytest.raises(docker.errors.APIError, match="executable file not found"):
-        engine_client.containers.run(image(name), entrypoint=[command, "--help"], remove=True)
+    container = engine_client.containers.create(image(name), entrypoint=[command, "--help"])
+    try:
+        with pytest.raises(docker.errors.APIError, match="executable file not found"):
+            container.start()
+    finally:
+        container.remove(v=True, force=True)
 
 
 def test_a_stand_in_says_that_it_is_one_in_its_label_and_in_every_answer(project, image, engine_client):
