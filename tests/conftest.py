@@ -7,16 +7,38 @@ says so in the environment, and then a missing one is a failure instead.
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+COMPOSE_FLOOR = (2, 24)
+
+
+@cache
+def has_docker() -> bool:
+    """Whether an engine answers, a new enough Compose is there, and images can be made and offered to it."""
+    if not all(map(shutil.which, ("docker", "debootstrap", "docker-registry"))) or os.geteuid() != 0:
+        return False
+    info = subprocess.run(["docker", "info"], capture_output=True, check=False)
+    compose = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False)
+    version = re.search(r"(\d+)\.(\d+)", compose.stdout)
+    return info.returncode == 0 and version is not None and tuple(map(int, version.groups())) >= COMPOSE_FLOOR
+
 
 NEEDS = {
     "debian": (
         "SUTAZAI_REQUIRE_DEBIAN_SERVERS",
         "PostgreSQL 15 and Redis 7 of Debian 12: apt install postgresql-15 redis-server",
         lambda: Path("/usr/lib/postgresql/15/bin/postgres").exists() and shutil.which("redis-server") is not None,
+    ),
+    "docker": (
+        "SUTAZAI_REQUIRE_DOCKER",
+        "a Docker engine with Compose 2.24 or newer, debootstrap and docker-registry, as root: .ci/docker-engine",
+        has_docker,
     ),
 }
 

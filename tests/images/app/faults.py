@@ -1,0 +1,55 @@
+"""How the application is made to misbehave: by FAULT at its start, or by `POST /faults` while it runs.
+
+`fail`   every answer is a 500, `/health` too
+`hang`   no answer comes until the fault is taken back
+`leak`   ten mebibytes a second are taken and never given back
+`crash`  the process ends at once, with status 1
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+KINDS = ("fail", "hang", "leak", "crash")
+LEAK_BYTES = 10 * 1024**2
+
+
+class Faults:
+    """The one fault that is on, if any."""
+
+    def __init__(self) -> None:
+        self.present: str | None = None
+        self._answering = threading.Event()
+        self._answering.set()
+        self._leaked: list[bytes] = []
+
+    def begin(self, kind: str | None) -> None:
+        """Misbehave in this way from now on; None ends what is on. Raises `ValueError` for an unknown fault."""
+        if kind is not None and kind not in KINDS:
+            raise ValueError(f"unknown fault {kind!r}: one of {', '.join(KINDS)}")
+        if kind == "crash":
+            print("told to crash", file=sys.stderr, flush=True)
+            os._exit(1)
+        self.present = kind
+        if kind == "hang":
+            self._answering.clear()
+        else:
+            self._answering.set()
+        if kind == "leak":
+            threading.Thread(target=self._leak, daemon=True).start()
+
+    def wait_while_hanging(self) -> None:
+        """Return once no `hang` is on."""
+        self._answering.wait()
+
+    def _leak(self) -> None:
+        while self.present == "leak":
+            # Written to, so that it is memory and not a promise of it.
+            self._leaked.append(b"x" * LEAK_BYTES)
+            time.sleep(1)
+
+
+FAULTS = Faults()
