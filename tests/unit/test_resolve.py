@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
+from compose_command import config, escaped, needs_compose
 
 from sutazai_ops.errors import BadInput
 from sutazai_ops.platform import read_platform
-
-
-def compose(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", "compose", *arguments], capture_output=True, text=True, check=False)
-
-
-def has_compose() -> bool:
-    try:
-        return compose("version").returncode == 0
-    except OSError:
-        return False
-
-
-needs_compose = pytest.mark.skipif(not has_compose(), reason="needs the docker compose command (no engine)")
 
 COMMON = """
 services:
@@ -136,20 +122,6 @@ def as_compose_file(platform) -> str:
         **{section: values for section, values in phase.top.items() if values},
     }
     return json.dumps(escaped(content))
-
-
-def escaped(value):
-    if isinstance(value, dict):
-        return {key: escaped(below) for key, below in value.items()}
-    if isinstance(value, list):
-        return [escaped(entry) for entry in value]
-    return value.replace("$", "$$") if isinstance(value, str) else value
-
-
-def config(file) -> dict:
-    done = compose("-f", str(file), "config", "--format", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @needs_compose
