@@ -25,6 +25,8 @@ NOTHING = "none"
 HIDDEN = "(not shown)"
 _SECRET_NAME = re.compile(r"pass|secret|token|key|credential|auth|dsn", re.IGNORECASE)
 _COPIED = re.compile(r"(?:.*/)?files/(?P<digest>[0-9a-f]{16})/(?P<name>[^:]+)(?P<rest>:.*)?")
+HAVE_IDENTITY = frozenset({"volumes", "ports", "environment", "configs", "secrets", "env_file"})
+"""The lists each of whose entries is compared with its like, and not with the whole list."""
 _OURS = ("labels.sutazai.spec", "labels.sutazai.release", "labels.sutazai.phase")
 
 
@@ -105,7 +107,7 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: A
     if isinstance(value, dict) and value:
         for key, below in value.items():
             yield from _leaves(below, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and path.rpartition(".")[2] in {"volumes", "ports", "environment", "configs"}:
+    elif isinstance(value, list) and path.rpartition(".")[2] in HAVE_IDENTITY:
         for entry in value:
             yield from _entry(entry, path)
     elif value not in (None, {}, []):
@@ -115,8 +117,8 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: A
 def _entry(entry: Any, path: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401
     """One of a list that has an identity of its own, so that a change of one is not a change of all."""
     if isinstance(entry, dict):
-        identity = entry.get("target") or entry.get("source")
-        yield f"{path}[{identity}]", str(entry.get("source") or entry.get("published") or entry)
+        identity = entry.get("target") or entry.get("source") or str(entry.get("path", "")).rpartition("/")[2]
+        yield f"{path}[{identity}]", str(entry.get("source") or entry.get("published") or entry.get("path") or entry)
     elif path.endswith("environment"):
         name, _, value = str(entry).partition("=")
         yield f"{path}.{name}", value

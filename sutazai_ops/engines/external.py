@@ -20,8 +20,7 @@ from sutazai_ops.errors import BadInput
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sutazai_ops.engines.base import Tools
-    from sutazai_ops.platform import Service
+    from sutazai_ops.platform import Product, Service
 
 USUAL_PORTS = {"postgresql": 5432, "redis": 6379, "rediss": 6379}
 
@@ -47,16 +46,17 @@ def external_server(service: Service, home: Path) -> LocalServer:
         Endpoint(parts.hostname or "", parts.port or USUAL_PORTS[parts.scheme], tls=parts.scheme == "rediss"),
         Account(unquote(parts.username) if parts.username else None, _password(external.password_file)),
         home,
-        lambda: _tools(server, external.kind, home),
+        lambda: toolchain.find(*product_of(server, external.kind), home=home),
     )
     return server
 
 
-def _tools(server: LocalServer, kind: str, home: Path) -> Tools:
+def product_of(server: LocalServer, kind: str) -> tuple[Product, int]:
+    """What answers there and its major, as it says itself."""
     if kind == "postgres":
-        return toolchain.find("postgres", postgres.ask(server).major, home=home)
+        return "postgres", postgres.ask(server).major
     facts = redis.ask(server)
-    return toolchain.find(facts.product, facts.major, home=home)
+    return facts.product, facts.major
 
 
 def _password(file: Path | None) -> SecretStr | None:

@@ -29,8 +29,8 @@ from sutazai_ops.engines.compose.observe import (
     service_of,
 )
 from sutazai_ops.engines.compose.waiting import wait_until_well
-from sutazai_ops.engines.external import external_server
-from sutazai_ops.errors import CommandFailed, OpsError, Refused, Unreachable, Unsupported
+from sutazai_ops.engines.external import external_server, product_of
+from sutazai_ops.errors import CommandFailed, OpsError, Refused, ToolMissing, Unreachable, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -334,19 +334,33 @@ class ComposeEngine:
 
     def server(self, service: str) -> Server:
         """The service as a server to speak to; raises `Unreachable` when it does not run."""
-        from sutazai_ops.engines.compose.server import container_server
+        from sutazai_ops.engines.compose.login import account_of
+        from sutazai_ops.engines.local import LocalServer
 
         wanted = self._platform.service(service)
         if wanted.external:
             return external_server(wanted, self._home)
-        container = self._newest(service)
-        return container_server(wanted, container, self.endpoint(service), self._settings)
+        account = account_of(wanted, self._newest(service))
+        kind = wanted.backup.kind if wanted.backup else wanted.probes[0].kind if wanted.probes else "none"
+        server = LocalServer(
+            service, self.endpoint(service), account, self._home, lambda: self.tools(*product_of(server, kind))
+        )
+        return server
 
     def tools(self, product: Product, major: int) -> Tools:
-        """The tools of a product's major version on this machine; raises `ToolMissing` naming what to install."""
-        from sutazai_ops.engines import toolchain
+        """The tools of a product's major version: this machine's, or those of a service's image.
 
-        return toolchain.find(product, major, home=self._home)
+        Raises:
+            ToolMissing: where there are neither.
+        """
+        from sutazai_ops.engines import toolchain
+        from sutazai_ops.engines.compose.tools import image_of, tools_in
+
+        try:
+            return toolchain.find(product, major, home=self._home)
+        except ToolMissing:
+            image = image_of(self._docker, self._images(), product, major)
+            return tools_in(image, product, major, self._home)
 
     def scratch(
         self, product: Product, major: int, options: ScratchOptions | None = None
@@ -359,8 +373,8 @@ class ComposeEngine:
             return scratch_server(product, major, options, home=self._home)
         return scratch_container(self._docker, self._images(), product, major, options, home=self._home)
 
-    def _images(self) -> dict[str, str]:
-        return {one.service: one.containers[-1].image_id for one in self.observe() if one.containers}
+    def _images(self) -> list[str]:
+        return [one.containers[-1].image_id for one in self.observe() if one.containers]
 
     def data_folder(self, service: str) -> Path:
         """Raises `Unsupported`: the data is in a volume of the engine, which is not this machine's to change."""

@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING
 from sutazai_ops.engines import postgres, redis
 from sutazai_ops.engines.base import Account, Endpoint, ScratchOptions, Starting
 from sutazai_ops.engines.compose import daemon
-from sutazai_ops.engines.compose.server import ContainerServer
-from sutazai_ops.errors import CommandFailed, ToolMissing, Unreachable
-from sutazai_ops.platform.infer import image_name
+from sutazai_ops.engines.compose.tools import image_of, tools_in
+from sutazai_ops.engines.local import LocalServer
+from sutazai_ops.errors import CommandFailed, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from docker import APIClient
 
+    from sutazai_ops.engines.base import Tools
     from sutazai_ops.platform import Product
 
 LABEL = "sutazai.scratch"
@@ -40,13 +41,13 @@ FORGETFUL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "o
 @contextmanager
 def scratch_container(
     docker: APIClient,
-    images: Mapping[str, str],
+    images: Iterable[str],
     product: Product,
     major: int,
     options: ScratchOptions | None,
     *,
     home: Path,
-) -> Iterator[ContainerServer]:
+) -> Iterator[LocalServer]:
     """Start a server of this product from an image that a service runs; gone with its data when the context ends.
 
     Raises:
@@ -54,7 +55,7 @@ def scratch_container(
         CommandFailed: when it did not come up.
     """
     options = options or ScratchOptions()
-    image = _image(docker, images, product, major)
+    image = image_of(docker, images, product, major)
     name = f"sutazai-scratch-{secrets.token_hex(4)}"
     labels = {LABEL: f"{os.getpid()}"}
     with daemon.speaking(f"cannot make a scratch {product} {major}"):
@@ -74,23 +75,12 @@ def scratch_container(
                 docker.put_archive(container, DATA[product], _packed(inside, file))
                 file.unlink()
             docker.start(container)
-            yield _ready(docker, container, product, major, home)
+            tools = tools_in(image, product, major, home)
+            yield _ready(docker, container, tools, home)
         finally:
             if container:
                 docker.remove_container(container, v=True, force=True)
             docker.remove_network(network)
-
-
-def _image(docker: APIClient, images: Mapping[str, str], product: Product, major: int) -> str:
-    for image in images.values():
-        found = docker.inspect_image(image)  # type: ignore[no-untyped-call]
-        names = {image_name(tag) for tag in (*(found.get("RepoTags") or ()), *(found.get("RepoDigests") or ()))}
-        if product in names:
-            return image
-    raise ToolMissing(
-        f"there are no server programs of {product} {major} here, and no service runs an image of it",
-        remedy=f"install them, or deploy a service with the image {product}:{major}",
-    )
 
 
 def _environment(product: Product) -> dict[str, str]:
@@ -114,7 +104,8 @@ def _packed(name: str, file: Path) -> io.BytesIO | bytes:
     return packed.getvalue()
 
 
-def _ready(docker: APIClient, container: str, product: Product, major: int, home: Path) -> ContainerServer:
+def _ready(docker: APIClient, container: str, tools: Tools, home: Path) -> LocalServer:
+    product, major = tools.product, tools.major
     deadline = time.monotonic() + READY_SECONDS
     ask = postgres.ask if product == "postgres" else redis.ask
     while True:
@@ -124,12 +115,12 @@ def _ready(docker: APIClient, container: str, product: Product, major: int, home
             last = tail.splitlines()[-1] if tail else "it said nothing"
             raise CommandFailed(f"a scratch {product} {major} did not come up: {last}", where=tail)
         address = next((net["IPAddress"] for net in seen["NetworkSettings"]["Networks"].values()), "")
-        server = ContainerServer(
+        server = LocalServer(
             f"scratch {product} {major}",
             Endpoint(address, PORTS[product]),
             Account("postgres" if product == "postgres" else None, None),
-            container,
             home,
+            lambda: tools,
         )
         try:
             if address:
