@@ -212,17 +212,20 @@ def copy_files(copies: Sequence[Copy], releases: Path) -> None:
         try:
             # Like the secrets' folder: containers read what is mounted into them, other users of the host nothing.
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _copy(copy, partial)
-            target.parent.mkdir(exist_ok=True)
-            partial.rename(target)
+            # In a container, one that was killed had the same process number.
+            _remove(partial)
+            try:
+                _copy(copy, partial)
+                target.parent.mkdir(exist_ok=True)
+                partial.rename(target)
+            finally:
+                _remove(partial)
         except OSError as error:
             raise OpsError(
                 f"cannot copy {copy.source.name} for the release: {error.strerror}",
                 where=str(target),
                 remedy="nothing was changed; make room or let this user write there, and deploy again",
             ) from None
-        finally:
-            _remove(partial)
 
 
 def changed_copies(definition: Mapping[str, Any], releases: Path) -> Iterator[tuple[str, str, str]]:

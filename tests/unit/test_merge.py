@@ -91,6 +91,7 @@ def test_compose_would_have_merged_it_so(folder, name):
     assert as_we_merge(folder, *PAIRS[name]) == as_compose_merges(folder, *PAIRS[name])
 
 
+MOUNTS = ["data:/a", "more:/a", "data:/b", "/x:/c:ro"]
 words = st.sampled_from(["A", "B", "C"])
 services = st.fixed_dictionaries(
     {},
@@ -100,7 +101,9 @@ services = st.fixed_dictionaries(
         "command": words | st.lists(words, min_size=1),
         "cap_add": st.lists(words, unique=True),
         "tmpfs": st.lists(words.map("/{}".format), unique=True) | words.map("/{}".format),
-        "volumes": st.lists(st.sampled_from(["data:/a", "more:/a", "data:/b", "/x:/c:ro"]), unique_by=lambda v: v.split(":")[1]),
+        "volumes": st.lists(
+            st.sampled_from(["data:/a", "more:/a", "data:/b", "/x:/c:ro"]), unique_by=lambda v: v.split(":")[1]
+        ),
         "ports": st.lists(st.sampled_from(["80:80", "81:80", "127.0.0.1:80:80", "80:80/udp"]), unique=True),
         "healthcheck": st.fixed_dictionaries({"test": words}, optional={"retries": st.integers(1, 9)}),
         "depends_on": st.lists(st.sampled_from("bc"), unique=True)
