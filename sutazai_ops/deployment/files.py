@@ -119,7 +119,20 @@ def plan_files(platform: Platform, services: Collection[str], phases: Collection
                     env_files[source.path] = Copy(source.path, _private(digest_of(source.path, where)), private=True)
             elif source.path not in copies:
                 copies[source.path] = Copy(source.path, digest_of(source.path, where), private=False)
+    for file in _other_configs(platform, services, copies):
+        copies[file] = Copy(file, digest_of(file, str(file)), private=False)
     return Files(copies, env_files, digests, tuple(left))
+
+
+def _other_configs(platform: Platform, services: Collection[str], known: Collection[Path]) -> list[Path]:
+    """The configs that only their neighbours use: a release declares them too, and at the same place every time."""
+    return [
+        Path(config["file"])
+        for phase in platform.phases
+        if set(phase.services) & set(services)
+        for config in phase.top.get("configs", {}).values()
+        if config.get("file") and Path(config["file"]) not in known and Path(config["file"]).exists()
+    ]
 
 
 def sources(platform: Platform, service: str, phases: Collection[str]) -> Iterator[Source]:

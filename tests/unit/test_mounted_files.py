@@ -226,3 +226,12 @@ def test_every_source_of_a_service_is_known_with_its_kind(tmp_path, plan):
         (Kind.MOUNT, True),
         (Kind.CONFIG, False),
     ]
+
+
+def test_a_config_of_a_neighbour_keeps_its_place_when_only_one_service_is_looked_at(tmp_path, plan):
+    conf = write(tmp_path, "conf")
+    files = plan(
+        "restart: always", "  two: {image: x, configs: [c]}\nconfigs: {c: {file: ./conf}, none: {file: ./none}}"
+    )
+    platform = read_platform(tmp_path / "platform")
+    assert files.copies[conf] == plan_files(platform, ["one", "two"], ["core"]).copies[conf]

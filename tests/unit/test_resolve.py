@@ -226,3 +226,22 @@ def test_two_files_without_a_name_get_projects_of_their_own(tmp_path):
     (folder / "monitoring.yaml").write_text("services: {b: {image: x}}")
     (folder / "named.yaml").write_text("name: other\nservices: {c: {image: x}}")
     assert [phase.project for phase in read_platform(folder).phases] == ["shop-core", "shop-monitoring", "other"]
+
+
+PROFILES = "services: {a: {image: x}, b: {image: x, profiles: [debug, gpu]}, c: {image: x, profiles: other}}"
+
+
+@pytest.mark.parametrize(("active", "names"), [("", ["a"]), ("gpu,x", ["a", "b"]), ("*", ["a", "b", "c"])])
+def test_only_services_of_active_profiles_are_in_the_platform(shop, monkeypatch, active, names):
+    monkeypatch.setenv("COMPOSE_PROFILES", active)
+    platform = read_platform(shop(PROFILES.replace("other", "[other]")))
+    assert list(platform.services) == names
+    assert all("profiles" not in service.compose for service in platform)
+
+
+def test_to_depend_on_a_service_of_a_profile_that_is_not_active_is_refused_unless_it_need_not_be_there(shop):
+    text = "services: {a: {image: x, depends_on: {b: HOW}}, b: {image: x, profiles: [debug]}}"
+    words = refused(shop(text.replace("HOW", "{condition: service_started}")))
+    assert "COMPOSE_PROFILES" in words
+    platform = read_platform(shop(text.replace("HOW", "{condition: service_started, required: false}")))
+    assert platform.service("a").depends_on == ()
