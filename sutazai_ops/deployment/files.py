@@ -119,7 +119,20 @@ def plan_files(platform: Platform, services: Collection[str], phases: Collection
                     env_files[source.path] = Copy(source.path, _private(digest_of(source.path, where)), private=True)
             elif source.path not in copies:
                 copies[source.path] = Copy(source.path, digest_of(source.path, where), private=False)
+    for file in _other_configs(platform, services, copies):
+        copies[file] = Copy(file, digest_of(file, str(file)), private=False)
     return Files(copies, env_files, digests, tuple(left))
+
+
+def _other_configs(platform: Platform, services: Collection[str], known: Collection[Path]) -> list[Path]:
+    """The configs that only their neighbours use: a release declares them too, and at the same place every time."""
+    return [
+        Path(config["file"])
+        for phase in platform.phases
+        if set(phase.services) & set(services)
+        for config in phase.top.get("configs", {}).values()
+        if config.get("file") and Path(config["file"]) not in known and Path(config["file"]).exists()
+    ]
 
 
 def sources(platform: Platform, service: str, phases: Collection[str]) -> Iterator[Source]:
@@ -212,17 +225,20 @@ def copy_files(copies: Sequence[Copy], releases: Path) -> None:
         try:
             # Like the secrets' folder: containers read what is mounted into them, other users of the host nothing.
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _copy(copy, partial)
-            target.parent.mkdir(exist_ok=True)
-            partial.rename(target)
+            # In a container, one that was killed had the same process number.
+            _remove(partial)
+            try:
+                _copy(copy, partial)
+                target.parent.mkdir(exist_ok=True)
+                partial.rename(target)
+            finally:
+                _remove(partial)
         except OSError as error:
             raise OpsError(
                 f"cannot copy {copy.source.name} for the release: {error.strerror}",
                 where=str(target),
                 remedy="nothing was changed; make room or let this user write there, and deploy again",
             ) from None
-        finally:
-            _remove(partial)
 
 
 def changed_copies(definition: Mapping[str, Any], releases: Path) -> Iterator[tuple[str, str, str]]:

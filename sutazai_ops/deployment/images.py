@@ -168,16 +168,17 @@ def write_lock(lock: Lock, file: Path) -> None:
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(lock_text(lock), encoding="utf-8")
-        fresh.replace(file)
+        try:
+            fresh.write_text(lock_text(lock), encoding="utf-8")
+            fresh.replace(file)
+        finally:
+            fresh.unlink(missing_ok=True)
     except OSError as error:
         raise OpsError(
             f"cannot write {file.name}: {error.strerror}",
             where=str(file),
             remedy="let this user write there, or name another file as images.lock in sutazai.toml",
         ) from None
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def lock_to_write(settings: Settings) -> Path:

@@ -20,6 +20,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from sutazai_ops.engines.labels import PHASE, RELEASE, SPEC
 from sutazai_ops.errors import BadInput, Corrupt, OpsError
 from sutazai_ops.model import Model
+from sutazai_ops.platform.compose_file import ComposeDumper
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -161,7 +162,7 @@ def phase_text(release: Release, phase: str) -> str:
     return head + yaml.dump(content, Dumper=_Canonical, sort_keys=True, allow_unicode=True, width=120)
 
 
-class _Canonical(yaml.SafeDumper):
+class _Canonical(ComposeDumper):
     """Without anchors, which a person would have to follow, and with texts of several lines as blocks."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002

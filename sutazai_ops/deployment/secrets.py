@@ -221,21 +221,29 @@ def _write_once(file: Path, text: str, mode: int) -> None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if file.parent.stat().st_mode & 0o077:
             file.parent.chmod(0o700)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as written:
-            written.write(text.encode())
-            os.fchmod(written.fileno(), mode)
-            written.flush()
-            os.fsync(written.fileno())
-        # A link fails where the file has come there meanwhile; a rename would replace it.
-        os.link(fresh, file)
-    except FileExistsError:
-        pass
+        # In a container, one that was killed had the same process number.
+        fresh.unlink(missing_ok=True)
+        try:
+            _write(fresh, text, mode)
+            # A link fails where the file has come there meanwhile; a rename would replace it.
+            os.link(fresh, file)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink(missing_ok=True)
     except OSError as error:
         raise OpsError(
             f"cannot write the secret {file.name}: {error.strerror}",
             where=str(file),
             remedy="let this user write there, and deploy again",
         ) from None
-    finally:
-        fresh.unlink(missing_ok=True)
+
+
+def _write(file: Path, text: str, mode: int) -> None:
+    # Closed to others from the first moment on, whatever it is opened to in the end.
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as written:
+        written.write(text.encode())
+        os.fchmod(written.fileno(), mode)
+        written.flush()
+        os.fsync(written.fileno())

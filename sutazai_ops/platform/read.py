@@ -17,6 +17,7 @@ from sutazai_ops.errors import BadInput
 from sutazai_ops.platform.compose_file import read_compose_file
 from sutazai_ops.platform.model import Phase, Platform
 from sutazai_ops.platform.names import refuse_unclear_names, refuse_unknown_dependencies
+from sutazai_ops.platform.profiles import active_services
 from sutazai_ops.platform.resolve import resolve_text, resolve_top
 from sutazai_ops.platform.service import ADDITION, overlaid_phase, read_overlay, read_service
 from sutazai_ops.words import nearest
@@ -61,6 +62,7 @@ def read_platform(folder: Path, given: Mapping[str, str] | None = None) -> Platf
                 _refuse_nothing_to_overlay(file, name, phase, services)
                 overlays.append(read_overlay(file, name, known, services[name]))
     by_path = {file.path: file for file in files}
+    services = active_services(services, variables.get("COMPOSE_PROFILES", ""), by_path)
     services = _in_order(services, by_path)
     refuse_unclear_names(services, tops, by_path)
     phases = tuple(
@@ -73,7 +75,12 @@ def read_platform(folder: Path, given: Mapping[str, str] | None = None) -> Platf
         )
         for file in files
     )
-    return Platform(folder=folder, phases=phases, services=services, overlays=tuple(overlays))
+    return Platform(
+        folder=folder,
+        phases=phases,
+        services=services,
+        overlays=tuple(one for one in overlays if one.service in services),
+    )
 
 
 def _variables(folder: Path) -> dict[str, str]:

@@ -80,7 +80,7 @@ def read_overlay(file: ComposeFile, name: str, variables: Mapping[str, str], ove
         raise BadInput(
             f"an overlay cannot change {ADDITION}.{key}",
             where=file.where("services", name, ADDITION, key),
-            remedy=f"write it where {name} is born",
+            remedy=f"write it in {over.file.name}, where {name} is born",
         )
     addition = definition.pop(ADDITION)
     try:

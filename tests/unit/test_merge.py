@@ -91,6 +91,7 @@ def test_compose_would_have_merged_it_so(folder, name):
     assert as_we_merge(folder, *PAIRS[name]) == as_compose_merges(folder, *PAIRS[name])
 
 
+MOUNTS = ["data:/a", "more:/a", "data:/b", "/x:/c:ro"]
 words = st.sampled_from(["A", "B", "C"])
 services = st.fixed_dictionaries(
     {},

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 from compose_command import config, escaped, needs_compose
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sutazai_ops.errors import BadInput
 from sutazai_ops.platform import read_platform
+from sutazai_ops.platform.compose_file import ComposeDumper, read_compose_file
 
 COMMON = """
 services:
@@ -226,3 +230,57 @@ def test_two_files_without_a_name_get_projects_of_their_own(tmp_path):
     (folder / "monitoring.yaml").write_text("services: {b: {image: x}}")
     (folder / "named.yaml").write_text("name: other\nservices: {c: {image: x}}")
     assert [phase.project for phase in read_platform(folder).phases] == ["shop-core", "shop-monitoring", "other"]
+
+
+PROFILES = "services: {a: {image: x}, b: {image: x, profiles: [debug, gpu]}, c: {image: x, profiles: other}}"
+
+
+@pytest.mark.parametrize(("active", "names"), [("", ["a"]), ("gpu,x", ["a", "b"]), ("*", ["a", "b", "c"])])
+def test_only_services_of_active_profiles_are_in_the_platform(shop, monkeypatch, active, names):
+    monkeypatch.setenv("COMPOSE_PROFILES", active)
+    platform = read_platform(shop(PROFILES.replace("other", "[other]")))
+    assert list(platform.services) == names
+    assert all("profiles" not in service.compose for service in platform)
+
+
+def test_to_depend_on_a_service_of_a_profile_that_is_not_active_is_refused_unless_it_need_not_be_there(shop):
+    text = "services: {a: {image: x, depends_on: {b: HOW}}, b: {image: x, profiles: [debug]}}"
+    words = refused(shop(text.replace("HOW", "{condition: service_started}")))
+    assert "COMPOSE_PROFILES" in words
+    platform = read_platform(shop(text.replace("HOW", "{condition: service_started, required: false}")))
+    assert platform.service("a").depends_on == ()
+
+
+plain = st.from_regex(r"[-+]?[0-9.]{1,4}([eExo][-+]?[0-9a-f]{1,3})?|[a-zA-Z~=<!&*]{1,5}", fullmatch=True)
+
+
+@needs_compose
+def test_compose_reads_a_text_that_looks_like_something_else_as_the_text_that_it_is(tmp_path):
+    texts = [
+        "1e3",
+        "08",
+        "0o14",
+        "on",
+        "22:22",
+        "1_000",
+        "2026-01-01",
+        "~",
+        "null",
+        ".5",
+        "0x1F",
+        "=",
+        "+1e5",
+        "1.",
+        "a\nb",
+    ]
+    environment = {f"V{number}": text for number, text in enumerate(texts)}
+    content = {"name": "p", "services": {"one": {"image": "x", "environment": environment}}}
+    (tmp_path / "compose.yaml").write_text(yaml.dump(content, Dumper=ComposeDumper))
+    assert config(tmp_path / "compose.yaml")["services"]["one"]["environment"] == environment
+
+
+@given(st.lists(plain | st.text(max_size=6)))
+def test_what_is_written_is_read_as_it_was(tmp_path_factory, texts):
+    file = tmp_path_factory.getbasetemp() / "written.yaml"
+    file.write_text(yaml.dump({"texts": texts}, Dumper=ComposeDumper, allow_unicode=True), encoding="utf-8")
+    assert read_compose_file(file).content == {"texts": texts}
