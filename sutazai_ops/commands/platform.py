@@ -44,28 +44,63 @@ def _show_changes(terminal: Terminal, changes: Sequence[Change]) -> None:
 
 
 @app.command()
-def down(services: Services = None, *, json: AsJson = False) -> None:
-    """Stop services cleanly and keep their data."""
+def down(
+    services: Services = None,
+    phase: Annotated[
+        list[str] | None, typer.Option("--phase", metavar="PHASE", help="Take this phase down; can be given again.")
+    ] = None,
+    volumes_of: Annotated[
+        str | None,
+        typer.Option("--volumes-of", metavar="PHASE", help="Remove this phase's volumes, too: its data is lost."),
+    ] = None,
+    confirm: Annotated[
+        str | None, typer.Option("--confirm", metavar="PHASE", help="Its name again, where nobody can be asked for it.")
+    ] = None,
+    *,
+    json: AsJson = False,
+) -> None:
+    """Stop services, or take phases down as a whole; their data stays unless it is named."""
     terminal = Terminal()
     here = open_installation()
-    wanted = _to_stop(here, services)
+    if services:
+        _stop(terminal, here, services, json=json)
+    else:
+        _take_down(terminal, here, phase, volumes_of, confirm, json=json)
+
+
+def _stop(terminal: Terminal, here: Installation, services: list[str], *, json: bool) -> None:
+    wanted = [service.name for service in here.platform.select(services)][::-1]
     with terminal.progress(json=json) as progress:
         for service in wanted:
             with progress.step(f"stop {service}"):
                 here.engine.stop(service)
-    words = f"stopped {', '.join(wanted)}" if wanted else "nothing ran here"
-    terminal.show({"stopped": wanted}, lambda: terminal.say(words), json=json)
+    terminal.show({"stopped": wanted}, lambda: terminal.say(f"stopped {', '.join(wanted)}"), json=json)
 
 
-def _to_stop(here: Installation, services: list[str] | None) -> list[str]:
-    """Their names, those first that others do not depend on."""
-    selected = [service.name for service in here.platform.select(services)]
-    if services is None:
-        from sutazai_ops.engines.base import State
+def _take_down(
+    terminal: Terminal,
+    here: Installation,
+    phases: list[str] | None,
+    volumes_of: str | None,
+    confirmed: str | None,
+    *,
+    json: bool,
+) -> None:
+    from sutazai_ops.deployment.deployments import Deployments
+    from sutazai_ops.deployment.take_down import plan_take_down, take_down
 
-        running = {observed.service for observed in here.engine.observe() if observed.state is State.RUNNING}
-        selected = [name for name in selected if name in running]
-    return selected[::-1]
+    deployments = Deployments.of(here)
+    plan = plan_take_down(deployments, phases, volumes_of)
+    ran = [one.service for one in here.engine.observe() if one.state == "running"]
+    if volumes_of is not None and confirmed != volumes_of:
+        losing = f"the volumes of {volumes_of} go; the newest verified backup set holds what is backed up of it"
+        losing += f", and nothing holds the data of {', '.join(plan.lost)}" if plan.lost else ""
+        terminal.confirm(volumes_of, losing=losing, flag=f"--confirm {volumes_of}")
+    with terminal.progress(json=json) as progress:
+        take_down(deployments, plan, progress)
+    gone = [name for name in ran if here.platform.services[name].phase in dict(plan.phases)]
+    words = f"stopped {', '.join(gone)}" if gone else "nothing ran here"
+    terminal.show({"stopped": gone, "volumes_of": volumes_of}, lambda: terminal.say(words), json=json)
 
 
 @app.command()

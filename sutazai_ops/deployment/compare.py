@@ -57,6 +57,8 @@ def runtime(service: ReleasedService, phase: ReleasedPhase, container: Container
 
     The side of the definition stands first.
     """
+    if container.is_process:
+        return []
     meant = limits(service.definition)
     return [
         *_one("memory limit", meant.memory, container.memory, human.memory),

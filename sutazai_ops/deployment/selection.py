@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sutazai_ops.errors import BadInput
-from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -53,7 +52,7 @@ def select(
     """
     if services is not None:
         return _named(platform, services, present, cannot_run)
-    whole = tuple(phase.name for phase in platform.phases) if phases is None else _known(platform, phases)
+    whole = tuple(phase.name for phase in platform.phases) if phases is None else known_phases(platform, phases)
     there = [service for service in platform if service.phase in whole]
     left_out = {service.name: why for service in there if (why := cannot_run(service))}
     for service in there:
@@ -65,13 +64,10 @@ def select(
     return Selection(whole, frozenset(chosen), tuple(left_out.items()))
 
 
-def _known(platform: Platform, phases: Sequence[str]) -> tuple[str, ...]:
-    known = [phase.name for phase in platform.phases]
-    for name in phases:
-        if name not in known:
-            remedy = nearest(name, known) or f"known are: {', '.join(known)}"
-            raise BadInput(f"there is no phase {name!r}", where=str(platform.folder), remedy=remedy)
-    return tuple(name for name in known if name in phases)
+def known_phases(platform: Platform, phases: Sequence[str]) -> tuple[str, ...]:
+    """These phases in roll-out order; raises `BadInput` for one that is not known."""
+    wanted = {platform.phase(name).name for name in phases}
+    return tuple(phase.name for phase in platform.phases if phase.name in wanted)
 
 
 def _named(

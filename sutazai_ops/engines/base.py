@@ -96,6 +96,8 @@ class Container:
     networks: frozenset[str] = frozenset()
     """By their names in the engine."""
     ports: frozenset[Port] = frozenset()
+    is_process: bool = False
+    """Whether it is a process of this machine in a container's place, without limits, networks and ports of its own."""
     mounts: Mapping[str, str] = field(default_factory=dict)
     """From the path inside to the volume's name or the host's path."""
 

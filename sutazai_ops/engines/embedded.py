@@ -46,7 +46,7 @@ class EmbeddedEngine(Releases):
     name = "embedded"
 
     def __init__(self, settings: Settings, platform: Platform) -> None:
-        super().__init__(settings.home)
+        super().__init__(settings.home, platform)
         self._platform = platform
         self._home = settings.home
         self._premises = Premises(settings)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sutazai_ops.engines.base import Network, Observed, Order
+    from sutazai_ops.platform import Platform
     from sutazai_ops.progress import Progress
 
 
@@ -38,8 +39,9 @@ class Stamp(Model):
 class Releases:
     """The part of the embedded engine that releases ask for."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, platform: Platform) -> None:
         self._stamps = home / "embedded"
+        self._projects = {name: phase.project for phase in platform.phases for name in phase.services}
 
     def observe(self) -> list[Observed]:
         """Every service as it is now."""
@@ -54,13 +56,12 @@ class Releases:
         raise NotImplementedError
 
     def observe_project(self, project: str) -> Mapping[str, tuple[Container, ...]]:
-        """Each server that was started from a release of that project, as the one container it would be."""
-        found = {}
-        for observed in self.observe():
-            stamp = self._stamp(observed.service)
-            if stamp and stamp.project == project and observed.state in {State.RUNNING, State.STOPPED}:
-                found[observed.service] = (_as_container(observed, stamp),)
-        return found
+        """Each server of that project, as the one container it would be."""
+        return {
+            observed.service: (_as_container(observed, project, self._stamp(observed.service)),)
+            for observed in self.observe()
+            if self._projects[observed.service] == project and observed.state in {State.RUNNING, State.STOPPED}
+        }
 
     def ensure_networks(self, networks: Sequence[Network]) -> None:
         """Processes of one machine reach each other over its loopback: there is nothing to make."""
@@ -125,16 +126,17 @@ class Releases:
             return None
 
 
-def _as_container(observed: Observed, stamp: Stamp) -> Container:
+def _as_container(observed: Observed, project: str, stamp: Stamp | None) -> Container:
     return Container(
         id=observed.service,
         name=observed.service,
-        project=stamp.project,
+        project=project,
         state=observed.state,
         health=observed.health,
-        image=stamp.image,
-        image_id=stamp.image,
-        spec=stamp.spec,
-        release=stamp.release,
+        image=stamp.image if stamp else "",
+        image_id=stamp.image if stamp else "",
+        spec=stamp.spec if stamp else None,
+        release=stamp.release if stamp else None,
         started_at=observed.started_at,
+        is_process=True,
     )
