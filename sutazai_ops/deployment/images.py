@@ -234,13 +234,13 @@ class DockerRegistry:
 
         client = connect()
         try:
-            with speaking(f"{reference} could not be looked up"):
+            with speaking("its registry was asked in vain"):
                 answer = client.inspect_distribution(reference)  # type: ignore[no-untyped-call]
         finally:
             client.close()
         digest = str((answer.get("Descriptor") or {}).get("digest"))
         if not _DIGEST.fullmatch(digest):
-            raise OpsError(f"the registry of {reference} told no digest", remedy="see whether the tag exists")
+            raise OpsError("its registry told no digest", where=reference, remedy="see whether the tag exists")
         return digest
 
 
