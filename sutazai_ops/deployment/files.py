@@ -12,17 +12,18 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import stat
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sutazai_ops.deployment.mounts import Kind, bind_of, sources
+from sutazai_ops.deployment.trees import digest_of, entries
 from sutazai_ops.errors import BadInput, OpsError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from sutazai_ops.deployment.mounts import Source
     from sutazai_ops.platform import Platform
 
 FOLDER = "files"
@@ -32,24 +33,6 @@ FROM_A_RELEASE = f"../{FOLDER}"
 DIGITS = 16
 LARGEST = 64 * 1024 * 1024
 """Bytes. What is larger is data, such as a model, and no configuration."""
-
-
-class Kind(StrEnum):
-    """How a service gets a file."""
-
-    ENV_FILE = "env_file"
-    CONFIG = "configs"
-    MOUNT = "volumes"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One file or folder of this host that a service is given."""
-
-    path: Path
-    kind: Kind
-    writable: bool = False
-    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,51 +116,6 @@ def _other_configs(platform: Platform, services: Collection[str], known: Collect
         for config in phase.top.get("configs", {}).values()
         if config.get("file") and Path(config["file"]) not in known and Path(config["file"]).exists()
     ]
-
-
-def sources(platform: Platform, service: str, phases: Collection[str]) -> Iterator[Source]:
-    """The files and folders of this host that a service is given."""
-    definition = platform.definition(service, phases)
-    for entry in definition.get("env_file") or ():
-        required = entry.get("required", True) is not False if isinstance(entry, dict) else True
-        yield Source(Path(entry["path"] if isinstance(entry, dict) else entry), Kind.ENV_FILE, required=required)
-    for entry in definition.get("volumes") or ():
-        mount = bind_of(entry)
-        if mount is not None:
-            yield mount
-    known = configs(platform, service, phases)
-    for name in used(definition, "configs"):
-        if file := known.get(name, {}).get("file"):
-            yield Source(Path(file), Kind.CONFIG)
-
-
-def configs(platform: Platform, service: str, phases: Collection[str]) -> dict[str, Any]:
-    """What the files say of the configs that a service may name: its own file's, and those of its overlays."""
-    overlays = {overlay.phase for overlay in platform.overlays_of(service, phases)}
-    own = platform.service(service).phase
-    known: dict[str, Any] = {}
-    for phase in platform.phases:
-        if phase.name in {own, *overlays}:
-            known |= dict(phase.top.get("configs", {}))
-    return known
-
-
-def used(definition: Mapping[str, Any], section: str) -> list[str]:
-    """The names of the top-level configs or secrets that a definition uses."""
-    entries = definition.get(section) or ()
-    return [str(entry.get("source") if isinstance(entry, dict) else entry) for entry in entries]
-
-
-def bind_of(entry: Any) -> Source | None:  # noqa: ANN401
-    """The folder or file of the host that an entry of `volumes` mounts; None for a volume."""
-    if isinstance(entry, dict):
-        if entry.get("type") != "bind":
-            return None
-        return Source(Path(str(entry.get("source"))), Kind.MOUNT, writable=entry.get("read_only") is not True)
-    source, _, rest = str(entry).partition(":")
-    if not source.startswith("/") or not rest:
-        return None
-    return Source(Path(source), Kind.MOUNT, writable="ro" not in rest.partition(":")[2].split(","))
 
 
 def with_copies(definition: Mapping[str, Any], files: Files) -> dict[str, Any]:
@@ -270,7 +208,7 @@ def _copies_named_in(definition: Mapping[str, Any]) -> Iterator[tuple[str, bool]
 
 
 def _copy(copy: Copy, to: Path) -> None:
-    for entry in _entries(copy.source, str(copy.source)):
+    for entry in entries(copy.source, str(copy.source)):
         target = to / entry.name if entry.name else to
         if entry.is_folder:
             target.mkdir(mode=0o755)
@@ -304,63 +242,6 @@ def _digest_as(private: bool, source: Path, where: str) -> str:  # noqa: FBT001
     return _private(digest) if private else digest
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One file or folder of a tree."""
-
-    name: str
-    """From the top of the tree on; empty for the top."""
-    path: Path
-    is_folder: bool
-    executable: bool
-    size: int
-
-
-def digest_of(source: Path, where: str) -> str:
-    """SHA-256 of a file, or of all names, execute bits and contents of a folder.
-
-    Raises:
-        BadInput: naming `where`, when something of it is not there, is neither file nor folder, or cannot be read.
-    """
-    whole = hashlib.sha256()
-    for entry in _entries(source, where):
-        whole.update(f"{entry.name}\0{'folder' if entry.is_folder else 'file'}\0{entry.executable:d}\0".encode())
-        if not entry.is_folder:
-            try:
-                with entry.path.open("rb") as file:
-                    whole.update(hashlib.file_digest(file, "sha256").digest())
-            except OSError as error:
-                raise _unreadable(entry.path, where, error) from None
-    return whole.hexdigest()
-
-
-def _entries(top: Path, where: str, name: str = "", above: tuple[Path, ...] = ()) -> Iterator[_Entry]:
-    """A file, or a folder and all below it in the order of the names; links are followed, as a mount would not."""
-    try:
-        status = top.stat()
-        is_folder = stat.S_ISDIR(status.st_mode)
-        below = sorted(top.iterdir()) if is_folder else []
-    except OSError as error:
-        raise _unreadable(top, where, error) from None
-    if not is_folder and not stat.S_ISREG(status.st_mode):
-        raise BadInput(f"{top} is neither a file nor a folder", where=where, remedy="mount what is inside one by one")
-    real = top.resolve()
-    if real in above:
-        raise BadInput(f"{top} is a link into a folder above it", where=where, remedy="remove the link")
-    yield _Entry(name, top, is_folder, not is_folder and bool(status.st_mode & 0o100), status.st_size)
-    for path in below:
-        yield from _entries(path, where, f"{name}/{path.name}" if name else path.name, (*above, real))
-
-
-def _unreadable(path: Path, where: str, error: OSError) -> BadInput:
-    missing = isinstance(error, FileNotFoundError)
-    return BadInput(
-        f"{path} {'is not there' if missing else f'cannot be read: {error.strerror}'}",
-        where=where,
-        remedy="put it there, or correct the path" if missing else "let this user read it",
-    )
-
-
 def _why_left(source: Source, folder: Path, service: str, where: str) -> str:
     """Why a source stays where it is; empty for one that is copied."""
     if source.kind is not Kind.MOUNT:
@@ -371,7 +252,7 @@ def _why_left(source: Source, folder: Path, service: str, where: str) -> str:
         return "it stands outside the platform's folder"
     if source.writable:
         return "the service may write it"
-    size = sum(entry.size for entry in _entries(source.path, where))
+    size = sum(entry.size for entry in entries(source.path, where))
     return f"it is larger than {LARGEST // 1024**2} MiB" if size > LARGEST else ""
 
 

@@ -34,6 +34,8 @@ HEAD = """\
 # An image that is unresolved is run by its tag alone.
 """
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_RESOLVER = re.compile(r" on \S+:53(?=: )")
+"""The name server that a Docker engine asked: nothing about the image, and another one on every machine."""
 _DOCKER_HUB = ("docker.io", "index.docker.io")
 
 Entry = Annotated[str, Field(pattern=rf"^({_DIGEST.pattern}|{UNRESOLVED}.+)$")]
@@ -206,7 +208,7 @@ def ask(wanted: Iterable[str], old: Lock, registry: Registry, progress: Progress
             try:
                 images[reference] = registry.digest(reference)
             except OpsError as error:
-                silent[reference] = " ".join(error.what.split())
+                silent[reference] = _RESOLVER.sub("", " ".join(error.what.split()))
                 if old.digest(reference) is None:
                     images[reference] = f"{UNRESOLVED}{silent[reference]}"
     return Asked(Lock(images=images), silent)
@@ -234,13 +236,13 @@ class DockerRegistry:
 
         client = connect()
         try:
-            with speaking(f"{reference} could not be looked up"):
+            with speaking("its registry was asked in vain"):
                 answer = client.inspect_distribution(reference)  # type: ignore[no-untyped-call]
         finally:
             client.close()
         digest = str((answer.get("Descriptor") or {}).get("digest"))
         if not _DIGEST.fullmatch(digest):
-            raise OpsError(f"the registry of {reference} told no digest", remedy="see whether the tag exists")
+            raise OpsError("its registry told no digest", where=reference, remedy="see whether the tag exists")
         return digest
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sutazai_ops.deployment.files import FROM_A_RELEASE, Files, bind_of, configs, used, with_copies
+from sutazai_ops.deployment.files import FROM_A_RELEASE, Files, with_copies
+from sutazai_ops.deployment.mounts import bind_of, configs, used
 from sutazai_ops.engines.labels import SECRET_VERSION
 from sutazai_ops.errors import BadInput
 from sutazai_ops.platform import Tier

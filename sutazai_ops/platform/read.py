@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
@@ -24,7 +25,6 @@ from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from sutazai_ops.platform.compose_file import ComposeFile
     from sutazai_ops.platform.model import Overlay, Service
@@ -43,6 +43,8 @@ def read_platform(folder: Path, given: Mapping[str, str] | None = None) -> Platf
     Raises:
         BadInput: for a folder without a Compose file, and for whatever is wrong in one; names file, service and key.
     """
+    # As the paths in its files become absolute, so that what stands below it is known by its path.
+    folder = Path(os.path.normpath(folder.absolute()))
     files = _compose_files(folder)
     variables = _variables(folder) | dict(given or {})
     projects = _projects(files, folder, variables)
@@ -92,7 +94,7 @@ def _variables(folder: Path) -> dict[str, str]:
 def _projects(files: Sequence[ComposeFile], folder: Path, variables: Mapping[str, str]) -> dict[Path, str]:
     """The Compose project of each file: the one it names, else Compose's own, with the phase where that is taken."""
     named = {file.path: resolve_text(file, "name", variables) for file in files}
-    usual = _project_name(folder.absolute().name)
+    usual = _project_name(folder.name)
     is_taken = usual in named.values() or list(named.values()).count("") > 1
     return {
         path: name or (f"{usual}-{_project_name(path.stem)}" if is_taken else usual) for path, name in named.items()

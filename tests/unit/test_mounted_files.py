@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 
-from sutazai_ops.deployment.files import LARGEST, Kind, changed_copies, copy_files, plan_files, sources, with_copies
+from sutazai_ops.deployment.files import LARGEST, changed_copies, copy_files, plan_files, with_copies
+from sutazai_ops.deployment.mounts import Kind, sources
 from sutazai_ops.errors import BadInput, OpsError, Refused
 from sutazai_ops.platform import read_platform
 
@@ -235,3 +238,17 @@ def test_a_config_of_a_neighbour_keeps_its_place_when_only_one_service_is_looked
     )
     platform = read_platform(tmp_path / "platform")
     assert files.copies[conf] == plan_files(platform, ["one", "two"], ["core"]).copies[conf]
+
+
+def test_a_platform_that_is_named_by_a_roundabout_way_is_copied_all_the_same(tmp_path, plan):
+    conf = write(tmp_path, "conf")
+    plan(READ_ONLY)
+    platform = read_platform(tmp_path / "home/../platform")
+    assert list(plan_files(platform, ["one"], []).copies) == [conf]
+
+
+def test_a_name_that_is_no_text_is_copied_too(tmp_path, plan, releases):
+    write(tmp_path, "conf/one")
+    Path(os.fsdecode(os.fsencode(tmp_path / "platform/conf") + b"/\xff")).write_text("odd")
+    copy_files(plan(READ_ONLY).all_copies(), releases)
+    assert len([path for path in releases.rglob("*") if path.is_file()]) == 2
