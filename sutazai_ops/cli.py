@@ -12,7 +12,7 @@ import sys
 import typer
 
 from sutazai_ops import __version__
-from sutazai_ops.commands import backup, config, deployment, doctor, ledger, platform, probe, restore
+from sutazai_ops.commands import backup, config, deployment, doctor, images, ledger, platform, probe, restore
 from sutazai_ops.errors import ExitCode, OpsError
 from sutazai_ops.terminal import Terminal
 
@@ -26,7 +26,7 @@ for _refusal in typer.BadParameter.__mro__:
         _refusal.exit_code = ExitCode.BAD_INPUT  # type: ignore[attr-defined]
 
 app = typer.Typer(
-    help="Bring the platform up, back it up, prove the backups, and bring them back.",
+    help="Roll the platform out, keep it as it is meant, back it up, prove the backups, and bring them back.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -35,6 +35,7 @@ for commands in (platform.app, deployment.app, probe.app, doctor.app):
     app.registered_commands += commands.registered_commands
 app.add_typer(backup.app, name="backup")
 app.command("restore")(restore.restore)
+app.add_typer(images.app, name="images")
 app.add_typer(config.app, name="config")
 app.add_typer(ledger.app, name="ledger")
 

@@ -6,6 +6,7 @@ Loading reads the settings and the platform's files; it reaches no server and re
 import dagster as dg
 
 from sutazai_ops.backups.defs import defs as backups
+from sutazai_ops.deployment.defs import defs as deployment
 from sutazai_ops.installation import read_installation
 from sutazai_ops.orchestration import Operations
 
@@ -15,6 +16,7 @@ def defs() -> dg.Definitions:
     """Everything that Dagster runs for this installation."""
     settings, platform = read_installation()
     return dg.Definitions.merge(
+        deployment(settings, platform),
         backups(settings, platform),
         dg.Definitions(resources={"operations": Operations()}, executor=dg.in_process_executor),
     )

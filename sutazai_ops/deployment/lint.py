@@ -143,7 +143,10 @@ def _keeps_its_data(service: ReleasedService, *_: object) -> Iterator[Finding]:
     image = str(service.definition.get("image", ""))
     name = image_name(image)
     expected = DATA_PATHS.get(name)
-    targets = [target.rstrip("/") for _, target in _mounts(service.definition)]
+    # A file or folder of the host is configuration; where there is no volume at all, the service is a client.
+    targets = [
+        target.rstrip("/") for source, target in _mounts(service.definition) if not source.startswith((".", "/"))
+    ]
     if expected is None or not targets:
         return
     if name == "postgres" and (major := re.match(r"\d+", image.partition("@")[0].rpartition(":")[2])):

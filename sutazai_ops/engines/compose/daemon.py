@@ -55,9 +55,18 @@ def speaking(what: str) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        raise CommandFailed(f"{what}: {error.explanation or error}", remedy="mend it, and try again") from None
+        said = str(error.explanation or error)
+        raise CommandFailed(f"{what}: {said}", remedy=_remedy(said)) from None
     except (DockerException, requests.RequestException) as error:
         raise _unreachable(error) from None
+
+
+def _remedy(said: str) -> str:
+    if "address pool" in said:
+        return "docker network prune removes networks that nothing uses; default-address-pools in daemon.json adds room"
+    if "no space left" in said:
+        return "make room on the disk that holds Docker's data"
+    return "mend it, and try again"
 
 
 def _unreachable(error: Exception) -> OpsError:
