@@ -107,11 +107,13 @@ def recipe_for(reference: str) -> str:
 
 
 def in_registry(reference: str, address: str) -> str:
-    """Where the registry at `address` holds `reference`: its usual name behind the address, its usual tag.
-
-    `docker.io/` and `library/`, which people leave out, are left out; the name of any other registry stays as a folder.
-    """
-    name = reference.partition("@")[0].removeprefix("docker.io/").removeprefix("library/")
+    """Where the registry at `address` holds `reference`: its usual name in place of its registry's, its usual tag."""
+    name = reference.partition("@")[0]
+    host, _, path = name.partition("/")
+    # https://docs.docker.com/reference/cli/docker/image/tag/: a first part with a dot or a port is a registry.
+    if path and any(mark in host for mark in ".:"):
+        name = path
+    name = name.removeprefix("library/")
     return f"{address}/{name}" if tag_of(reference) else f"{address}/{name}:latest"
 
 

@@ -6,8 +6,9 @@ import pytest
 from build import references
 from recipes import PROFILES, RECIPE_OF, Recipe, image_of, in_registry, recipe, recipe_for, tag_of
 
+from sutazai_ops.deployment.images import choose
 from sutazai_ops.errors import BadInput
-from sutazai_ops.settings import PACKAGED_PLATFORM
+from sutazai_ops.settings import PACKAGED_PLATFORM, ImageSettings
 
 
 @pytest.mark.parametrize(
@@ -39,13 +40,19 @@ def test_every_image_of_the_platform_has_a_recipe():
         ("postgres:16.11-alpine", "127.0.0.1:5000/postgres:16.11-alpine"),
         ("docker.io/library/postgres:16", "127.0.0.1:5000/postgres:16"),
         ("grafana/grafana:13.2.0", "127.0.0.1:5000/grafana/grafana:13.2.0"),
-        ("docker.n8n.io/n8nio/n8n:2.41.3", "127.0.0.1:5000/docker.n8n.io/n8nio/n8n:2.41.3"),
+        ("docker.n8n.io/n8nio/n8n:2.41.3", "127.0.0.1:5000/n8nio/n8n:2.41.3"),
         ("postgres:16@sha256:0123", "127.0.0.1:5000/postgres:16"),
         ("busybox", "127.0.0.1:5000/busybox:latest"),
     ],
 )
 def test_the_registry_holds_an_image_under_its_usual_name_and_tag(reference, where):
     assert in_registry(reference, "127.0.0.1:5000") == where
+
+
+def test_every_image_of_the_platform_is_where_the_mirror_setting_looks_for_it():
+    settings = ImageSettings(mirror="127.0.0.1:5000")
+    for reference in references(PACKAGED_PLATFORM):
+        assert in_registry(reference, "127.0.0.1:5000") == choose("any", reference, settings)
 
 
 def test_the_port_of_a_registry_is_no_tag():
