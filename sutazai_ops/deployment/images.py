@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 import yaml
 from pydantic import Field, ValidationError
 
-from sutazai_ops.errors import BadInput, OpsError
+from sutazai_ops.errors import BadInput, OpsError, Unreachable
 from sutazai_ops.model import Model
 from sutazai_ops.words import nearest
 
@@ -34,8 +34,9 @@ HEAD = """\
 # An image that is unresolved is run by its tag alone.
 """
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_RESOLVER = re.compile(r" on \S+:53(?=: )")
-"""The name server that a Docker engine asked: nothing about the image, and another one on every machine."""
+NO_REGISTRY = "no registry was reachable when this was written"
+_SAYS_NOTHING_OF_THE_IMAGE = re.compile(r"dial tcp|no such host|timeout|connection refused", re.IGNORECASE)
+"""How a Docker engine words that it did not get through to a registry."""
 _DOCKER_HUB = ("docker.io", "index.docker.io")
 
 Entry = Annotated[str, Field(pattern=rf"^({_DIGEST.pattern}|{UNRESOLVED}.+)$")]
@@ -208,10 +209,16 @@ def ask(wanted: Iterable[str], old: Lock, registry: Registry, progress: Progress
             try:
                 images[reference] = registry.digest(reference)
             except OpsError as error:
-                silent[reference] = _RESOLVER.sub("", " ".join(error.what.split()))
+                silent[reference] = " ".join(error.what.split())
                 if old.digest(reference) is None:
-                    images[reference] = f"{UNRESOLVED}{silent[reference]}"
+                    images[reference] = f"{UNRESOLVED}{_lasting(error, silent[reference])}"
     return Asked(Lock(images=images), silent)
+
+
+def _lasting(error: OpsError, why: str) -> str:
+    """The part of a reason that still tells something to whoever reads the lock elsewhere, and later."""
+    is_far = isinstance(error, Unreachable) or _SAYS_NOTHING_OF_THE_IMAGE.search(why)
+    return NO_REGISTRY if is_far else why
 
 
 def moved(old: Lock, new: Lock) -> list[Move]:

@@ -93,12 +93,13 @@ def test_a_replacement_of_nothing_is_refused_with_the_nearest(platform):
 class Shelf:
     """A registry that knows some digests, and is down for all else."""
 
-    def __init__(self, **digests: str) -> None:
+    def __init__(self, error: OpsError | None = None, **digests: str) -> None:
         self.digests = digests
+        self.error = error or Unreachable("it does not answer:\n 10.0.0.1 is silent")
 
     def digest(self, reference: str) -> str:
         if reference not in self.digests:
-            raise Unreachable("it does not answer:\n lookup registry.example on 10.0.0.1:53: no such host")
+            raise self.error
         return self.digests[reference]
 
 
@@ -106,9 +107,23 @@ def test_a_registry_that_is_down_leaves_the_old_digest_and_says_so():
     old = Lock(images={"a": ONE})
     asked = ask(["a", "b"], old, Shelf(), Silent())
     assert asked.lock.images["a"] == ONE
-    assert asked.lock.images["b"] == "unresolved: it does not answer: lookup registry.example: no such host"
-    assert set(asked.silent) == {"a", "b"}
+    assert asked.lock.images["b"] == "unresolved: no registry was reachable when this was written"
+    assert asked.silent == dict.fromkeys("ab", "it does not answer: 10.0.0.1 is silent")
     assert moved(old, asked.lock) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("manifest unknown", "manifest unknown"),
+        ("Get https://r/v2/: dial tcp: lookup r on 10.0.0.1:53: no such host", "no registry was reachable"),
+        ("net/http: request canceled (Client.Timeout exceeded)", "no registry was reachable"),
+    ],
+)
+def test_the_lock_keeps_a_reason_that_is_about_the_image(said, kept):
+    asked = ask(["a"], Lock(), Shelf(OpsError(said)), Silent())
+    assert kept in asked.lock.images["a"]
+    assert asked.silent == {"a": said}
 
 
 def test_what_moved_is_told_with_both_digests():
@@ -153,3 +168,9 @@ def test_the_lock_stands_beside_the_platform_and_in_the_home_folder_where_the_pl
     assert packaged.images_lock == PACKAGED_PLATFORM / "images.lock.yaml"
     (tmp_path / "images.lock.yaml").write_text("")
     assert packaged.images_lock == tmp_path / "images.lock.yaml"
+
+
+def test_the_packaged_lock_names_every_image_of_the_packaged_platform():
+    packaged = references(read_platform(PACKAGED_PLATFORM), ImageSettings())
+    lock = read_lock(PACKAGED_PLATFORM / "images.lock.yaml")
+    assert [image for image in packaged.values() if image not in lock.images] == []
