@@ -159,22 +159,7 @@ def phase_text(release: Release, phase: str) -> str:
         **{key: value for key, value in about.top.items() if value},
     }
     head = HEAD.format(number=release.number, phase=phase)
-    return head + yaml.dump(content, Dumper=_Canonical, sort_keys=True, allow_unicode=True, width=120)
-
-
-class _Canonical(ComposeDumper):
-    """Without anchors, which a person would have to follow, and with texts of several lines as blocks."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002
-        return True
-
-
-_Canonical.add_multi_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar(
-        "tag:yaml.org,2002:str", str(text), style="|" if "\n" in text else None
-    ),
-)
+    return head + yaml.dump(content, Dumper=ComposeDumper, sort_keys=True, allow_unicode=True, width=120)
 
 
 class Releases:

@@ -101,8 +101,25 @@ _Loader.yaml_implicit_resolvers = {
 
 
 class ComposeDumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, which also quotes a text that Compose would take for a number: `08`, `1e3`, `0o14`."""
+    """PyYAML's safe dumper for what Compose and people read.
 
+    It also quotes a text that Compose would take for a number (`08`, `1e3`, `0o14`), writes a text of several lines as
+    a block, and makes no anchors, which a person would have to follow.
+    """
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002
+        """Write everything out."""
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    # What only Unicode takes for the end of a line is escaped: YAML 1.1 and 1.2 do not agree on it.
+    has_odd_ends = any(end in text for end in "\r\x85\u2028\u2029")
+    style = '"' if has_odd_ends else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+ComposeDumper.add_representer(str, _represent_text)
 
 for _kind, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),

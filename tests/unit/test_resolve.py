@@ -279,7 +279,7 @@ def test_compose_reads_a_text_that_looks_like_something_else_as_the_text_that_it
     assert config(tmp_path / "compose.yaml")["services"]["one"]["environment"] == environment
 
 
-@given(st.lists(plain | st.text(max_size=6)))
+@given(st.lists(plain | st.text(max_size=6) | st.text("ab \n\t#:-\r\x85\u2028", max_size=12)))
 def test_what_is_written_is_read_as_it_was(tmp_path_factory, texts):
     file = tmp_path_factory.getbasetemp() / "written.yaml"
     file.write_text(yaml.dump({"texts": texts}, Dumper=ComposeDumper, allow_unicode=True), encoding="utf-8")
