@@ -1,0 +1,32 @@
+"""Probes of the kind `redis`, for Valkey too: whether the server lets us in and answers PING."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sutazai_ops.engines import Starting
+from sutazai_ops.engines.redis import connect
+from sutazai_ops.monitoring.probes.login import server_of
+from sutazai_ops.monitoring.probes.outcome import right, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sutazai_ops.engines import Engine, Server
+    from sutazai_ops.monitoring.probes.outcome import Judgement
+    from sutazai_ops.platform import Probe, Service
+
+
+def redis_question(service: Service, probe: Probe, engine: Engine) -> Callable[[], Judgement]:
+    """Whom to ask; raises `OpsError` where the service does not run or its password is missing."""
+    server = server_of(service, probe, engine)
+    return lambda: _ask(server, probe.timeout_seconds)
+
+
+def _ask(server: Server, seconds: float) -> Judgement:
+    try:
+        # Connecting asks PING, so whoever is connected was answered.
+        connect(server, within=seconds, answer_within=seconds).close()
+    except Starting as error:
+        return wrong(f"it answers LOADING: {error.what}")
+    return right("it answers PING")
