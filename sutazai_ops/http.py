@@ -131,7 +131,7 @@ class _Adapter(HTTPAdapter):
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         sockets = self._deadline.sockets
 
-        class Connection(pool.ConnectionCls):  # type: ignore[name-defined, misc]
+        class Connection(pool.ConnectionCls):  # type: ignore[misc]
             def connect(self) -> None:
                 super().connect()
                 sockets.append(self.sock)

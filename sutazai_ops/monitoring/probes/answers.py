@@ -35,6 +35,8 @@ class Expectation:
     """Values that the body, read as JSON, has to have, by dotted path; a number stands for a place in a list."""
     present: tuple[str, ...] = ()
     """Dotted paths at which there has to be something; what stands there is told as a fact."""
+    page: bool = True
+    """Whether a web page may be the answer: a proxy, or an application that knows no such address, sends one as 200."""
 
 
 def judge(answer: Answer, expected: Expectation) -> Judgement:
@@ -43,6 +45,8 @@ def judge(answer: Answer, expected: Expectation) -> Judgement:
         elsewhere = f" and sends us to {answer.location}" if answer.location else ""
         return wrong(f"it answers {answer.status}{elsewhere}, not {expected.status}", status=str(answer.status))
     text = answer.body.decode("utf-8", errors="replace")
+    if not expected.page and text.lstrip("\ufeff \t\r\n").startswith("<"):
+        return wrong("it answers with a web page in the place of its health")
     for part in expected.contains:
         if part not in text:
             looked = "" if answer.whole else f" in its first {len(answer.body)} bytes"

@@ -36,7 +36,7 @@ class Product:
 PRODUCTS = {
     "http": Product("/"),
     "ollama": Product("/api/version", present=("version",)),
-    "chroma": Product("/api/v2/heartbeat"),
+    "chroma": Product("/api/v2/heartbeat", contains=("nanosecond heartbeat",)),
     "qdrant": Product("/readyz"),
     "neo4j": Product("/", present=("neo4j_version",)),
     "n8n": Product("/healthz/readiness"),
@@ -72,6 +72,7 @@ def expectation(probe: Probe) -> Expectation:
         contains=product.contains + ((probe.contains,) if probe.contains else ()),
         values={**product.values, **probe.expect},
         present=product.present,
+        page=probe.kind == "http",
     )
 
 
