@@ -112,6 +112,11 @@ class _Deadline:
         finally:
             timer.cancel()
 
+    def watch(self, one: socket.socket) -> None:
+        self.sockets.append(one)
+        if self.over:
+            self._end()
+
     def _end(self) -> None:
         self.over = True
         for one in self.sockets:
@@ -129,12 +134,12 @@ class _Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        sockets = self._deadline.sockets
+        deadline = self._deadline
 
         class Connection(pool.ConnectionCls):  # type: ignore[misc]
             def connect(self) -> None:
                 super().connect()
-                sockets.append(self.sock)
+                deadline.watch(self.sock)
 
         pool.ConnectionCls = Connection
         return pool

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from sutazai_ops.platform.model import External
 
-# Each keeps data in a volume, and answers for itself as its own documentation says. An image that does other work by its
-# command, such as dify-api, is not among them: the same probe would be wrong for a worker.
+# Each keeps data in a volume, and answers for itself as its own documentation says. An image that does other work by
+# its command, such as dify-api, is not among them: the same probe would be wrong for a worker.
 _KNOWN = {
     "ollama": ("Ollama, a server of language models", Probe(kind="ollama")),
     "chroma": ("Chroma, a vector database", Probe(kind="chroma")),

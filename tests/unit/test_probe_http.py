@@ -156,8 +156,9 @@ def test_a_product_that_is_not_ready_or_another_one_has_failed(kind, behave):
     assert ask(behave, kind=kind).state is ProbeState.FAILED
 
 
-def test_langflow_with_a_part_that_fails_has_failed():
-    assert "status is nok" in ask(as_json({"status": "nok"}), kind="langflow").because
+@pytest.mark.parametrize("kind", ["langflow", "dify"])
+def test_a_product_that_calls_itself_not_ok_has_failed(kind):
+    assert "status is nok" in ask(as_json({"status": "nok"}), kind=kind).because
 
 
 def test_a_products_version_is_told():

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from probe_servers import Somewhere, free_port, hang, page, service, serving, trickle_headers
+from probe_servers import Somewhere, free_port, gibberish, hang, page, reset, service, serving, trickle_headers
 from typer.testing import CliRunner
 
 from sutazai_ops.commands.probe import app
+from sutazai_ops.engines import Account
+from sutazai_ops.engines.local import LocalServer
 from sutazai_ops.errors import BadInput, ExitCode
 from sutazai_ops.monitoring.probes import ProbeState, probe_all, run, run_probe
-from sutazai_ops.platform import Probe
+from sutazai_ops.platform import Probe, Tier, read_platform
 from sutazai_ops.platform.infer import from_image
 
 HTTP = Probe(kind="http", port=8080, timeout_seconds=0.3)
@@ -74,6 +77,30 @@ def test_an_open_port_is_ok_and_a_closed_one_has_failed():
     assert "refuses the connection" in outcome.because
 
 
+class Known(Somewhere):
+    """An engine whose services are servers without a password."""
+
+    def server(self, service):
+        return LocalServer(service, self.endpoint(service), Account(), Path(), lambda: None)
+
+
+@pytest.mark.parametrize("kind", ["postgres", "redis"])
+@pytest.mark.parametrize("behave", [gibberish, reset, hang])
+def test_another_program_at_a_servers_port_has_failed(kind, behave):
+    with serving(behave) as port:
+        outcome = run_probe(service(), Probe(kind=kind, timeout_seconds=1), Known(web=port))
+    assert outcome.state is ProbeState.FAILED
+    assert outcome.because
+
+
+def test_a_server_is_asked_through_the_pooler_before_it():
+    with serving(reset) as port:
+        engine = Known(web=free_port(), pooler=port)
+        outcome = run_probe(service(), Probe(kind="postgres", through="pooler", port=6432), engine)
+    assert ("pooler", 6432) in engine.asked
+    assert "closed the connection" in outcome.because
+
+
 def test_a_service_without_a_probe_is_unknown_and_told_what_to_do():
     (report,) = probe_all([service()], Somewhere())
     assert report.probe is None
@@ -113,7 +140,11 @@ def test_no_more_are_asked_at_once_than_workers():
         page(200)(connection, over)
 
     with serving(behave) as port:
-        probe_all([service(f"s{n}", probes=(HTTP,)) for n in range(12)], Somewhere(**{f"s{n}": port for n in range(12)}), workers=3)
+        probe_all(
+            [service(f"s{n}", probes=(HTTP,)) for n in range(12)],
+            Somewhere(**{f"s{n}": port for n in range(12)}),
+            workers=3,
+        )
     assert 1 < most[0] <= 3
 
 
@@ -132,8 +163,17 @@ def test_a_well_known_image_gives_its_probe_away(image, kind, port):
     assert [(probe.kind, probe.port) for probe in known.probes] == [(kind, port)]
 
 
+def test_an_image_of_which_no_backup_is_known_is_stateful_and_its_backup_not_called_inferred(tmp_path):
+    (tmp_path / "core.yaml").write_text("services: {vectors: {image: qdrant/qdrant}}")
+    vectors = read_platform(tmp_path).service("vectors")
+    assert (vectors.tier, vectors.backup) == (Tier.STATEFUL, None)
+    assert vectors.inferred == {"tier", "probes", "description"}
+
+
 def test_an_image_that_only_sounds_like_one_gives_nothing_away():
-    assert [from_image(image) for image in ("acme/grafana-backup", "langgenius/dify-api:1.16.1", "qdrant-ui")] == [None] * 3
+    assert [from_image(image) for image in ("acme/grafana-backup", "langgenius/dify-api:1.16.1", "qdrant-ui")] == [
+        None
+    ] * 3
 
 
 COMPOSE = """
@@ -145,7 +185,7 @@ services:
 """
 
 
-def test_the_command_shows_every_probe_and_ends_with_3_where_one_is_not_ok(tmp_path, monkeypatch):
+def test_the_command_shows_every_probe_and_ends_with_3_where_one_is_not_ok(tmp_path):
     (tmp_path / "core.yaml").write_text(COMPOSE)
     environment = {"SUTAZAI_HOME": str(tmp_path / "home"), "SUTAZAI_PLATFORM": str(tmp_path)}
     environment["SUTAZAI_ENGINE"] = "embedded"
@@ -160,4 +200,4 @@ def test_the_command_shows_every_probe_and_ends_with_3_where_one_is_not_ok(tmp_p
     done = CliRunner().invoke(app, ["shown", "bare"], env=environment)
     assert "http (inferred)" in done.stdout
     assert "see docs/extend.md" in done.stdout
-    assert "own" not in done.stdout
+    assert "tcp" not in done.stdout

@@ -43,7 +43,7 @@ PRODUCTS = {
     "flowise": Product("/api/v1/ping"),
     # /health answers before the application is up.
     "langflow": Product("/health_check", values={"status": "ok"}),
-    "dify": Product("/health"),
+    "dify": Product("/health", values={"status": "ok"}),
     "prometheus": Product("/-/ready"),
     "loki": Product("/ready"),
 }

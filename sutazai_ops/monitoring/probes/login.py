@@ -1,4 +1,4 @@
-"""Whom a probe speaks to that logs in: the engine's server, at the port that the probe names."""
+"""Whom a probe speaks to that logs in: the engine's server, by the way that the probe names."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class AtPort:
-    """A server at another of its ports than the usual one."""
+class By:
+    """A server by another way than its usual port: another port, or a pooler before it."""
 
     server: Server
     endpoint: Endpoint
@@ -42,4 +42,6 @@ class AtPort:
 def server_of(service: Service, probe: Probe, engine: Engine) -> Server:
     """The service as a server to speak to; raises `OpsError` where it does not run or its password is missing."""
     server = engine.server(service.name)
-    return server if probe.port is None else AtPort(server, engine.endpoint(service.name, probe.port))
+    if probe.port is None and probe.through is None:
+        return server
+    return By(server, engine.endpoint(probe.through or service.name, probe.port))

@@ -24,9 +24,16 @@ def redis_question(service: Service, probe: Probe, engine: Engine) -> Callable[[
 
 
 def _ask(server: Server, seconds: float) -> Judgement:
+    import redis.exceptions as failures
+
     try:
         # Connecting asks PING, so whoever is connected was answered.
         connect(server, within=seconds, answer_within=seconds).close()
     except Starting as error:
         return wrong(f"it answers LOADING: {error.what}")
+    except failures.ResponseError as error:
+        # Such as MISCONF: it could not write its last snapshot, and refuses writes and PING alike.
+        return wrong(f"it answers PING with an error: {str(error).partition('. ')[0]}")
+    except failures.RedisError:
+        return wrong(f"{server.endpoint} does not answer as Redis does")
     return right("it answers PING")
