@@ -14,7 +14,7 @@ from sutazai_ops.terminal import AsJson, Terminal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sutazai_ops.monitoring.probes import Report
+    from sutazai_ops.monitoring.probes import Outcome, Report
     from sutazai_ops.platform import Platform
 
 app = typer.Typer()
@@ -43,7 +43,7 @@ def _facts(platform: Platform, report: Report) -> dict[str, Any]:
     return {
         "service": report.service,
         "phase": platform.service(report.service).phase,
-        "probe": report.probe.model_dump(exclude_none=True) if report.probe else None,
+        "probe": report.probe.model_dump(exclude_defaults=True) if report.probe else None,
         "inferred": "probes" in platform.service(report.service).inferred,
         "state": outcome.state,
         "seconds": round(outcome.seconds, 6),
@@ -60,7 +60,7 @@ def _show(terminal: Terminal, platform: Platform, reports: Sequence[Report]) -> 
                 report.service,
                 _probe_words(platform, report),
                 report.outcome.state,
-                f"{report.outcome.seconds * 1000:,.0f} ms" if report.probe else "",
+                _latency(report.outcome),
                 report.outcome.because,
             ]
             for report in reports
@@ -69,6 +69,11 @@ def _show(terminal: Terminal, platform: Platform, reports: Sequence[Report]) -> 
     )
     counts = Counter(report.outcome.state for report in reports)
     terminal.say(f"{len(reports)} probes: {', '.join(f'{count} {state}' for state, count in counts.items())}")
+
+
+def _latency(outcome: Outcome) -> str:
+    """How long the answer took; nothing where nobody was asked."""
+    return "" if outcome.state == "unknown" else f"{outcome.seconds * 1000:,.0f} ms"
 
 
 def _probe_words(platform: Platform, report: Report) -> str:

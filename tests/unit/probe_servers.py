@@ -9,7 +9,8 @@ import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sutazai_ops.engines import Endpoint
+from sutazai_ops.engines import Account, Endpoint
+from sutazai_ops.engines.local import LocalServer
 from sutazai_ops.errors import Unreachable
 from sutazai_ops.platform import Service
 
@@ -29,6 +30,13 @@ class Somewhere:
         if service not in self.ports:
             raise Unreachable(f"{service} does not run", remedy="start it")
         return Endpoint("127.0.0.1", self.ports[service])
+
+
+class Known(Somewhere):
+    """An engine whose services are servers without a password."""
+
+    def server(self, service):
+        return LocalServer(service, self.endpoint(service), Account(), Path(), lambda: None)
 
 
 @contextmanager

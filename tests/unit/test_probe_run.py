@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from probe_servers import Somewhere, free_port, gibberish, hang, page, reset, service, serving, trickle_headers
+from probe_servers import Known, Somewhere, free_port, gibberish, hang, page, reset, service, serving, trickle_headers
 from typer.testing import CliRunner
 
 from sutazai_ops.commands.probe import app
-from sutazai_ops.engines import Account
-from sutazai_ops.engines.local import LocalServer
 from sutazai_ops.errors import BadInput, ExitCode
 from sutazai_ops.monitoring.probes import ProbeState, probe_all, run, run_probe
 from sutazai_ops.platform import Probe, Tier, read_platform
@@ -77,13 +77,6 @@ def test_an_open_port_is_ok_and_a_closed_one_has_failed():
     assert "refuses the connection" in outcome.because
 
 
-class Known(Somewhere):
-    """An engine whose services are servers without a password."""
-
-    def server(self, service):
-        return LocalServer(service, self.endpoint(service), Account(), Path(), lambda: None)
-
-
 @pytest.mark.parametrize("kind", ["postgres", "redis"])
 @pytest.mark.parametrize("behave", [gibberish, reset, hang])
 def test_another_program_at_a_servers_port_has_failed(kind, behave):
@@ -91,6 +84,20 @@ def test_another_program_at_a_servers_port_has_failed(kind, behave):
         outcome = run_probe(service(), Probe(kind=kind, timeout_seconds=1), Known(web=port))
     assert outcome.state is ProbeState.FAILED
     assert outcome.because
+
+
+@pytest.mark.parametrize(("kind", "driver"), [("postgres", "psycopg"), ("redis", "redis"), ("http", "requests")])
+def test_the_time_of_an_answer_does_not_hold_the_loading_of_the_driver(kind, driver):
+    script = f"""if True:
+        import sys
+        from probe_servers import Known, service
+        from sutazai_ops.monitoring.probes.kinds import question
+        from sutazai_ops.platform import Probe
+        assert "{driver}" not in sys.modules
+        question(service(), Probe(kind="{kind}", port=1), Known(web=1))
+        assert "{driver}" in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent, check=True)
 
 
 def test_a_server_is_asked_through_the_pooler_before_it():

@@ -51,12 +51,12 @@ PRODUCTS = {
 
 def http_question(service: Service, probe: Probe, engine: Engine) -> Callable[[], Judgement]:
     """What to ask for and of whom; raises `OpsError` where the engine cannot say where that is."""
+    from sutazai_ops import http
+
     address = url(service, probe, engine, probe.path or PRODUCTS[probe.kind].path)
     wanted = expectation(probe)
 
     def ask() -> Judgement:
-        from sutazai_ops import http
-
         # Where a redirect is the right answer, it is not followed.
         redirects = 0 if wanted.status in REDIRECTED else http.REDIRECTS
         return judge(http.get(address, seconds=probe.timeout_seconds, redirects=redirects), wanted)

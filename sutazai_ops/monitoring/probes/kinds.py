@@ -30,5 +30,8 @@ QUESTIONS: Mapping[str, Callable[[Service, Probe, Engine], Ask]] = {
 
 
 def question(service: Service, probe: Probe, engine: Engine) -> Ask:
-    """Find out where and as whom to ask, without asking yet; raises `OpsError` where that cannot be found out."""
+    """Find out where and as whom to ask, without asking yet; raises `OpsError` where that cannot be found out.
+
+    What asking needs is loaded here too: a driver takes a second on a busy machine, and that is not the service's.
+    """
     return QUESTIONS[probe.kind](service, probe, engine)

@@ -21,6 +21,8 @@ QUESTION = "SELECT current_setting('server_version'), pg_is_in_recovery()"
 
 def postgres_question(service: Service, probe: Probe, engine: Engine) -> Callable[[], Judgement]:
     """Whom to ask; raises `OpsError` where the service does not run or its password is missing."""
+    import psycopg  # noqa: F401  (so that loading it is not measured)
+
     server = server_of(service, probe, engine)
     return lambda: _ask(server, probe.timeout_seconds)
 

@@ -29,6 +29,8 @@ NAMED = 3
 
 def prometheus_question(service: Service, probe: Probe, engine: Engine) -> Callable[[], Judgement]:
     """Whether Prometheus is ready, or the targets of the probe's job are up; raises as `http_question`."""
+    from sutazai_ops import http
+
     if probe.target is None:
         return http_question(service, probe, engine)
     job = probe.target
@@ -36,8 +38,6 @@ def prometheus_question(service: Service, probe: Probe, engine: Engine) -> Calla
     address = url(service, probe, engine, f"{probe.path or TARGETS}?{query}")
 
     def ask() -> Judgement:
-        from sutazai_ops import http
-
         return judge_targets(http.get(address, seconds=probe.timeout_seconds, at_most=READ_BYTES), job)
 
     return ask

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 def redis_question(service: Service, probe: Probe, engine: Engine) -> Callable[[], Judgement]:
     """Whom to ask; raises `OpsError` where the service does not run or its password is missing."""
+    import redis  # noqa: F401  (so that loading it is not measured)
+
     server = server_of(service, probe, engine)
     return lambda: _ask(server, probe.timeout_seconds)
 
