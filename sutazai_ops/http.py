@@ -1,66 +1,190 @@
-"""The one way in which this program speaks HTTP: with a time-out over the whole answer, and no more of it than is read.
+"""Asking something over HTTP: the one place of this program that does.
 
-Nothing is followed elsewhere: a redirect is an answer like any other, because a probe that ends at a login page on
-another host has not reached its service.
+A question ends within its time even where the server trickles its answer byte by byte, which the time-outs of a socket
+alone do not promise. Of an answer no more is read than was asked for. A redirect is followed where it stays with the
+same server, and is the answer where it does not. The environment's proxies and ~/.netrc are not looked at: what is
+asked here is ours, and a password from another place must not travel to it.
 """
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
+
+from sutazai_ops import human
 from sutazai_ops.errors import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
-LARGEST = 64 * 1024
-"""Bytes of an answer that are read."""
+READ_BYTES = 64 * 1024
+"""How much of an answer is read: any health page fits, and a server that never stops does not fill our memory."""
+REDIRECTS = 5
+"""How many redirects are followed: a page of the user's own and its slash make two."""
+HEADERS = {
+    # A small compressed answer can be made to fill the memory.
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+    "User-Agent": "sutazai-ops",
+}
+USUAL_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """What a server answered."""
 
     status: int
-    text: str
-    """At most 64 KiB of it."""
-    headers: Mapping[str, str]
-    """By name; letters' case does not matter."""
+    body: bytes
+    whole: bool = True
+    """Whether `body` is all of it, or what was read before the limit."""
+    location: str = ""
+    """Where it sends us instead, without the query, which may hold a token; empty where it does not."""
 
 
-def get(url: str, *, seconds: float) -> Answer:
-    """Ask for a URL.
+def get(url: str, *, seconds: float, at_most: int = READ_BYTES, redirects: int = REDIRECTS) -> Answer:
+    """Ask for a page.
 
     Args:
-        url: an http or https URL without a password.
-        seconds: for all of it; a server that trickles its answer is cut off then.
+        url: without user and password.
+        seconds: for everything together, redirects too.
+        at_most: bytes of the answer that are read.
+        redirects: how many are followed, to the same scheme, host and port alone.
 
     Raises:
-        Unreachable: when there is no whole answer in that time.
+        Unreachable: when no whole answer came: refused, reset, not HTTP, or not in time.
     """
-    import requests
+    end = time.monotonic() + seconds
+    answer, target = _ask(url, seconds, at_most)
+    for _ in range(redirects):
+        left = end - time.monotonic()
+        if not target or _origin(target) != _origin(url):
+            break
+        if left <= 0:
+            raise Unreachable(_late(url, seconds), where=_shown(url))
+        answer, target = _ask(target, left, at_most)
+    return answer
 
-    deadline = time.monotonic() + seconds
+
+def _ask(url: str, seconds: float, at_most: int) -> tuple[Answer, str]:
+    """One answer, and in full where it sends us."""
+    deadline = _Deadline()
     try:
-        with requests.get(url, timeout=seconds, stream=True, allow_redirects=False) as response:
-            body = b""
-            for chunk in response.iter_content(4096):
-                body += chunk
-                if len(body) >= LARGEST:
-                    break
-                if time.monotonic() > deadline:
-                    raise Unreachable(f"{url} was still answering after {seconds:g} s")
-            return Answer(response.status_code, body[:LARGEST].decode(errors="replace"), response.headers)
-    except requests.Timeout:
-        raise Unreachable(f"{url} did not answer in {seconds:g} s") from None
-    except requests.RequestException as error:
-        raise Unreachable(f"{url} does not answer: {_reason(error)}") from None
+        with (
+            deadline.running(seconds),
+            _session(deadline) as session,
+            session.get(url, timeout=seconds, stream=True, allow_redirects=False) as response,
+        ):
+            body = response.raw.read(at_most + 1, decode_content=True)
+    except (requests.RequestException, HTTPError, OSError) as error:
+        late = deadline.over or isinstance(error, requests.Timeout)
+        raise Unreachable(_late(url, seconds) if late else _why(url, error), where=_shown(url)) from None
+    if deadline.over:
+        # Without a length, an answer that was cut off looks like one that has ended.
+        raise Unreachable(_late(url, seconds), where=_shown(url))
+    target = urljoin(url, response.headers["Location"]) if response.is_redirect else ""
+    return Answer(response.status_code, body[:at_most], len(body) <= at_most, _shown(target)), target
 
 
-def _reason(error: Exception) -> str:
-    """The last cause, which says what happened; the others say in which library."""
-    while error.__context__ is not None and isinstance(error.__context__, Exception):
-        error = error.__context__
-    return str(getattr(error, "strerror", None) or error)
+@dataclass(slots=True)
+class _Deadline:
+    """Ends the wait for sockets when the time is over, however often a byte arrives."""
+
+    sockets: list[socket.socket] = field(default_factory=list)
+    over: bool = False
+
+    @contextmanager
+    def running(self, seconds: float) -> Iterator[None]:
+        timer = threading.Timer(seconds, self._end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def watch(self, one: socket.socket) -> None:
+        self.sockets.append(one)
+        if self.over:
+            self._end()
+
+    def _end(self) -> None:
+        self.over = True
+        for one in self.sockets:
+            with suppress(OSError):
+                # Not the TLS socket's own way, which takes its state away from under the thread that reads it.
+                socket.socket.shutdown(one, socket.SHUT_RDWR)
+
+
+class _Adapter(HTTPAdapter):
+    """Gives every socket that it opens to a deadline."""
+
+    def __init__(self, deadline: _Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        deadline = self._deadline
+
+        class Connection(pool.ConnectionCls):  # type: ignore[misc]
+            def connect(self) -> None:
+                super().connect()
+                deadline.watch(self.sock)
+
+        pool.ConnectionCls = Connection
+        return pool
+
+
+def _session(deadline: _Deadline) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.headers.update(HEADERS)
+    for scheme in USUAL_PORTS:
+        session.mount(f"{scheme}://", _Adapter(deadline))
+    return session
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """What has to be the same for two addresses to be of one server (RFC 6454, section 4)."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or USUAL_PORTS.get(parts.scheme)
+
+
+def _shown(url: str) -> str:
+    """The address without user, password and query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if url else ""
+
+
+def _late(url: str, seconds: float) -> str:
+    return f"{_server(url)} gives no whole answer within {human.duration(seconds)}"
+
+
+def _why(url: str, error: BaseException) -> str:
+    """What kept an answer from coming, from the first cause in the chain that requests and urllib3 have made of it."""
+    chain = [error]
+    while cause := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(cause)
+    if any(isinstance(one, ConnectionRefusedError) for one in chain):
+        return f"{_server(url)} refuses the connection"
+    if any(isinstance(one, ConnectionResetError | BrokenPipeError) for one in chain):
+        return f"{_server(url)} closes the connection without an answer"
+    if any(isinstance(one, socket.gaierror) for one in chain):
+        return f"the name of {_server(url)} is not known"
+    if isinstance(chain[-1], OSError) and chain[-1].strerror:
+        return f"{_server(url)} cannot be reached: {chain[-1].strerror.lower()}"
+    return f"{_server(url)} does not answer as HTTP demands"
+
+
+def _server(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]

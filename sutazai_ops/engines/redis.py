@@ -31,13 +31,16 @@ ANSWER_SECONDS = 60
 """How long one answer may take: a server that forks for a snapshot stands still for seconds, never for a minute."""
 
 
-def connect(server: Server, db: int = 0, *, within: float = CONNECT_SECONDS) -> redis.Redis:
+def connect(
+    server: Server, db: int = 0, *, within: float = CONNECT_SECONDS, answer_within: float = ANSWER_SECONDS
+) -> redis.Redis:
     """Open a connection to database number `db` of `server`, and see that it answers; close it when done.
 
     Args:
         server: whom to speak to, and as whom.
         db: the number of the database.
         within: seconds that connecting may take.
+        answer_within: seconds that one answer may take, the first one too.
 
     Raises:
         Unreachable: when nothing answers at the endpoint, or it is still loading its data.
@@ -56,7 +59,7 @@ def connect(server: Server, db: int = 0, *, within: float = CONNECT_SECONDS) -> 
         password=secret.get_secret_value() if secret else None,
         ssl=server.endpoint.tls,
         socket_connect_timeout=within,
-        socket_timeout=ANSWER_SECONDS,
+        socket_timeout=answer_within,
         retry=Retry(NoBackoff(), 0),
     )
     with told(server):

@@ -1,1 +1,1 @@
-"""HOW it does: the probes that a deployment's gate and monitoring share."""
+"""Watching what runs: probes, signals, thresholds."""

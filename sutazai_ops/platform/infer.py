@@ -16,6 +16,28 @@ if TYPE_CHECKING:
 
     from sutazai_ops.platform.model import External
 
+# Each keeps data in a volume, and answers for itself as its own documentation says. An image that does other work by
+# its command, such as dify-api, is not among them: the same probe would be wrong for a worker.
+_KNOWN = {
+    "ollama": ("Ollama, a server of language models", Probe(kind="ollama")),
+    "chroma": ("Chroma, a vector database", Probe(kind="chroma")),
+    "qdrant": ("Qdrant, a vector database", Probe(kind="qdrant")),
+    "weaviate": ("Weaviate, a vector database", Probe(kind="http", port=8080, path="/v1/.well-known/ready")),
+    "neo4j": ("Neo4j, a graph database", Probe(kind="neo4j")),
+    "n8n": ("n8n, a workflow engine", Probe(kind="n8n")),
+    "flowise": ("Flowise, a builder of AI workflows", Probe(kind="flowise")),
+    "langflow": ("Langflow, a builder of AI workflows", Probe(kind="langflow")),
+    "prometheus": ("Prometheus, which stores measurements", Probe(kind="prometheus")),
+    "alertmanager": ("Alertmanager, which sends alerts", Probe(kind="http", port=9093, path="/-/ready")),
+    "grafana": (
+        "Grafana, which shows measurements",
+        Probe(kind="http", port=3000, path="/api/health", expect={"database": "ok"}),
+    ),
+    "loki": ("Loki, which stores logs", Probe(kind="loki")),
+    "alloy": ("Alloy, which collects logs", Probe(kind="http", port=12345, path="/-/ready")),
+}
+_ALSO_CALLED = {"chromadb": "chroma", "grafana-oss": "grafana", "grafana-enterprise": "grafana"}
+
 _POSTGRES = ("postgres", "postgresql", "pgvector", "postgis", "timescaledb", "timescaledb-ha")
 _REDIS = ("redis", "redis-stack", "redis-stack-server", "valkey", "valkey-bundle")
 
@@ -25,7 +47,8 @@ class Inferred:
     """The fields of a service that an image or an address gives away."""
 
     tier: Tier
-    backup: Backup
+    backup: Backup | None
+    """None where we know of no way to back it up."""
     probes: tuple[Probe, ...]
     description: str
 
@@ -37,7 +60,8 @@ def from_image(image: str) -> Inferred | None:
         return _inferred("postgres", "PostgreSQL")
     if name in _REDIS:
         return _inferred("redis", "Valkey" if name.startswith("valkey") else "Redis")
-    return None
+    known = _KNOWN.get(_ALSO_CALLED.get(name, name))
+    return Inferred(Tier.STATEFUL, None, (known[1],), known[0]) if known else None
 
 
 def from_address(external: External) -> Inferred:

@@ -44,7 +44,7 @@ def read_service(file: ComposeFile, name: str, variables: Mapping[str, str]) -> 
     image = _image(file, name, definition)
     known = from_address(addition.external) if addition.external else from_image(image or "")
     stated = {key: getattr(addition, key) for key in addition.model_fields_set}
-    taken = {key: getattr(known, key) for key in _INFERRED if known and key not in stated}
+    taken = {key: value for key in _INFERRED if key not in stated and (value := getattr(known, key, None)) is not None}
     try:
         service = Service(
             name=name,

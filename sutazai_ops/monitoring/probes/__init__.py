@@ -1,7 +1,7 @@
-"""Probes: one check of one service from outside, through the path that its users take.
+"""One check of one service from outside, through the path a user takes.
 
-The probe that gates a deployment is the probe that monitoring runs: one definition, one code. Each ends in one of three
-states, and *unknown* is one of them: what could not be measured is never called ok.
+The probe that gates a deployment is the probe that monitoring runs. Each ends in one of three states, each within its
+own time, whatever the service does; what was not measured is unknown, never ok.
 """
 
 from sutazai_ops.monitoring.probes.outcome import Outcome, ProbeState, Report

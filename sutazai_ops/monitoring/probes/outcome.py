@@ -1,4 +1,4 @@
-"""What a probe came to."""
+"""What a probe can come to: right, wrong, or not known. A service that was not asked is never called right."""
 
 from __future__ import annotations
 
@@ -13,37 +13,55 @@ if TYPE_CHECKING:
 
 
 class ProbeState(StrEnum):
-    """The three things that can be known of a service."""
+    """How a probe ended."""
 
     OK = "ok"
-    """The answer was right."""
+    """The service gave the right answer."""
     FAILED = "failed"
-    """It answered wrongly, refused, or did not answer in its time."""
+    """It answered wrongly, refused, or gave no answer in its time, though its address is known."""
     UNKNOWN = "unknown"
-    """It could not be asked."""
+    """It could not be asked: it does not run, the engine does not answer, its password file is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is to be thought of one answer."""
+
+    state: ProbeState
+    because: str
+    """One sentence, lower case, no full stop, never with a secret in it."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What else the answer told, such as the server's version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One probe, carried out."""
+    """How one probe ended, and how long that took."""
 
     state: ProbeState
     seconds: float
-    """From the question to the answer, or to giving up."""
+    """From the question to the end of the answer; for what could not be asked, until that was clear."""
     because: str
-    """One sentence, which never holds a secret."""
+    """One sentence, lower case, no full stop, never with a secret in it."""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """What the answer said beside that: a version, a role."""
+    """What else the answer told, such as the server's version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One probe of one service with its outcome; a service that has no probe has one report without."""
+    """The outcome of one probe of one service."""
 
     service: str
     probe: Probe | None
+    """None for a service that has none: what it does is not known."""
     outcome: Outcome
 
 
-class WrongAnswer(Exception):
-    """The service answered, and not as it should; its text says how, for people."""
+def right(because: str, **facts: str) -> Judgement:
+    """The service gave the right answer."""
+    return Judgement(ProbeState.OK, because, facts)
+
+
+def wrong(because: str, **facts: str) -> Judgement:
+    """The service gave another answer than the right one, or none."""
+    return Judgement(ProbeState.FAILED, because, facts)

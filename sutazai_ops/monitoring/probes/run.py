@@ -1,14 +1,21 @@
-"""Carries probes out: many side by side, each with its own deadline, none of which can delay another."""
+"""Carrying probes out: one, or those of many services at once.
+
+A probe has two parts. Finding out where and as whom to ask is a matter of the engine and of our own files, and when
+that fails the state is unknown. Asking is a matter of the service, and when that fails the state is failed. Both have
+their time, kept even where a server trickles its answer or hangs. Nothing that an operator can cause raises here.
+"""
 
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from sutazai_ops import human
 from sutazai_ops.errors import OpsError
-from sutazai_ops.monitoring.probes.ask import ask
-from sutazai_ops.monitoring.probes.outcome import Outcome, ProbeState, Report, WrongAnswer
+from sutazai_ops.monitoring.probes.deadline import TookTooLong, within
+from sutazai_ops.monitoring.probes.kinds import question
+from sutazai_ops.monitoring.probes.outcome import Judgement, Outcome, ProbeState, Report, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,64 +23,44 @@ if TYPE_CHECKING:
     from sutazai_ops.engines import Engine
     from sutazai_ops.platform import Probe, Service
 
+ENGINE_SECONDS = 10.0
+"""How long an engine may take to say where a service is: a busy Docker daemon takes seconds."""
+GRACE_SECONDS = 0.5
+"""What a probe gets beyond its time to end by its own time-outs, which say more of what happened."""
 NO_PROBE = "no probe: add one under x-sutazai, see docs/extend.md"
-GRACE_SECONDS = 1.0
-"""What a probe gets beyond its own time-out, for what happens around the question: finding the address, a password."""
 
 
 def run_probe(service: Service, probe: Probe, engine: Engine) -> Outcome:
-    """Carry one probe out; never raises for anything that an operator can cause.
-
-    A service that does not run, or whose password cannot be found, is unknown: it could not be asked. One that has an
-    address and gives no answer there has failed.
-    """
+    """Ask a service the question of one probe."""
     started = time.monotonic()
-
-    def outcome(state: ProbeState, because: str) -> Outcome:
-        return Outcome(state, time.monotonic() - started, because)
-
     try:
-        facts = ask(service, probe, engine)
-    except WrongAnswer as wrong:
-        return outcome(ProbeState.FAILED, str(wrong))
+        ask = within(ENGINE_SECONDS, lambda: question(service, probe, engine))
+    except TookTooLong:
+        because = f"the engine does not say within {human.duration(ENGINE_SECONDS)} where {service.name} is"
+        return _ended(started, Judgement(ProbeState.UNKNOWN, because))
     except OpsError as error:
-        return outcome(ProbeState.FAILED if _has_an_address(service, probe, engine) else ProbeState.UNKNOWN, error.what)
-    seconds = time.monotonic() - started
-    return Outcome(ProbeState.OK, seconds, f"answered in {seconds * 1000:.0f} ms", facts)
+        return _ended(started, Judgement(ProbeState.UNKNOWN, error.what))
+    started = time.monotonic()
+    try:
+        return _ended(started, within(probe.timeout_seconds + GRACE_SECONDS, ask))
+    except TookTooLong:
+        return _ended(started, wrong(f"no answer within {human.duration(probe.timeout_seconds)}"))
+    except OpsError as error:
+        return _ended(started, wrong(error.what))
 
 
 def probe_all(services: Sequence[Service], engine: Engine, *, workers: int = 16) -> list[Report]:
-    """Carry out every probe of these services; one that is still under way after its time has failed.
-
-    Args:
-        services: in the order of the reports. One without a probe has a report that says so.
-        engine: where they run.
-        workers: how many are under way at once.
-    """
-    wanted = [(service, probe) for service in services for probe in service.probes]
-    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="probe")
-    futures = [pool.submit(run_probe, service, probe, engine) for service, probe in wanted]
-    # As many rounds as the pool needs, each as long as the longest of them may be.
-    rounds = -(-len(wanted) // workers)
-    longest = max((probe.timeout_seconds for _, probe in wanted), default=0.0) + GRACE_SECONDS
-    wait(futures, timeout=rounds * longest)
-    # A thread that hangs in a system call cannot be ended; nobody waits for it.
-    pool.shutdown(wait=False, cancel_futures=True)
-    outcomes = iter([future.result() if future.done() and not future.cancelled() else None for future in futures])
-    reports = []
-    for service in services:
-        if not service.probes:
-            reports.append(Report(service.name, None, Outcome(ProbeState.UNKNOWN, 0.0, NO_PROBE)))
-        for probe in service.probes:
-            late = Outcome(ProbeState.FAILED, probe.timeout_seconds, f"no answer in {probe.timeout_seconds:g} s")
-            reports.append(Report(service.name, probe, next(outcomes) or late))
-    return reports
+    """Ask all probes of these services, `workers` at a time, and report in the order in which they stand there."""
+    pairs = [(service, probe) for service in services for probe in service.probes or (None,)]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda pair: _report(pair[0], pair[1], engine), pairs))
 
 
-def _has_an_address(service: Service, probe: Probe, engine: Engine) -> bool:
-    """Whether there was somebody to ask, so that having no answer is the service's own failure."""
-    try:
-        endpoint = engine.endpoint(probe.through or service.name, probe.port)
-    except OpsError:
-        return False
-    return bool(endpoint.host)
+def _report(service: Service, probe: Probe | None, engine: Engine) -> Report:
+    if probe is None:
+        return Report(service.name, None, Outcome(ProbeState.UNKNOWN, 0.0, NO_PROBE))
+    return Report(service.name, probe, run_probe(service, probe, engine))
+
+
+def _ended(started: float, judgement: Judgement) -> Outcome:
+    return Outcome(judgement.state, time.monotonic() - started, judgement.because, judgement.facts)
