@@ -51,6 +51,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(410, "gone")
         elif path in PROFILE["answers"]:
             self.answer(200, PROFILE["answers"][path])
+        elif path == PROFILE.get("metrics") and is_measured():
+            self.answer(200, f'stand_in_starts{{name="{NAME}"}} {self.starts}\n')
         elif not self.asks_ollama(path):
             self.answer(404, "not found")
 
@@ -139,6 +141,11 @@ def address(arguments: list[str]) -> tuple[str, int]:
             return host or "0.0.0.0", int(port)
     port = int(os.environ.get(PROFILE.get("port_variable", ""), PROFILE["port"]))
     return PROFILE.get("listen", "0.0.0.0"), port
+
+
+def is_measured() -> bool:
+    """Whether the real one would give figures, which some do only when they are told to."""
+    return "metrics_if" not in PROFILE or os.environ.get(PROFILE["metrics_if"]) == "true"
 
 
 def step_down() -> None:
