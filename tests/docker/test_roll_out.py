@@ -210,7 +210,7 @@ def test_an_orphan_is_reported_and_never_removed(shop: Shop):
 
 def test_a_service_that_no_file_has_any_more_goes_and_its_volume_stays(shop: Shop):
     shop.replace("extras", "    networks: [front]", "    networks: [front]\n    tmpfs: [/tmp]")
-    shop.texts["extras"] += "volumes: {pages: {}}\n"
+    shop.texts["extras"] += "volumes: {{pages: {{}}}}\n"
     text = shop.texts["extras"]
     shop.texts["extras"] = text.replace(
         "networks:\n  front", "  more:\n    image: {registry}/busybox:1.37.0\n    command: sleep 3600\n"

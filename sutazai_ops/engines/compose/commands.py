@@ -1,8 +1,8 @@
 """The `docker compose` commands, built as values and run as child processes.
 
-Only version 2.24 and later is used: earlier ones know neither what the platform's files say nor `--no-deps` beside
-`--scale`. The environment of a command holds how to reach the engine and nothing else of ours, because a release's
-files have no variables left in them.
+Only version 2.24 and later is used: earlier ones do not know all that the platform's files say. The environment of a
+command holds how to reach the engine and nothing else of ours, because a release's files have no variables left in
+them.
 """
 
 from __future__ import annotations
@@ -32,9 +32,14 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 
 def up(order: Order, services: Sequence[str], *flags: str) -> list[str]:
-    """Bring services of the order's file up, and nothing that they depend on."""
+    """Bring services of the order's file up.
+
+    What they depend on is in the file as it runs, so Compose leaves it alone, or starts it where it is stopped. With
+    `--no-deps` it would hash them without their dependencies (before 2.29), and whoever runs a release by hand would
+    make them anew.
+    """
     head = ["docker", "compose", "--project-name", order.project, "--file", str(order.file)]
-    return [*head, "up", "--detach", "--no-deps", "--no-build", "--quiet-pull", *flags, "--", *services]
+    return [*head, "up", "--detach", "--no-build", "--quiet-pull", *flags, "--", *services]
 
 
 def copies(order: Order, service: str, count: int) -> list[str]:

@@ -204,7 +204,7 @@ class ComposeEngine:
     ) -> None:
         process = commands.start(argv)
         try:
-            broken = wait_until_well(look, services, _one_shots(order), is_under_way=lambda: process.poll() is None)
+            broken = wait_until_well(look, services, _one_shots(order), worker=process.poll)
             words = process.communicate(timeout=COMPOSE_SECONDS)[1]
         except BaseException:
             process.terminate()
@@ -317,7 +317,7 @@ class ComposeEngine:
 
     def _await(self, service: str) -> None:
         project = self._project(self._platform.service(service))
-        broken = wait_until_well(lambda: self._of(project), [service], (), is_under_way=lambda: False)
+        broken = wait_until_well(lambda: self._of(project), [service], ())
         if broken:
             raise self._not_well(broken, self._of(project))
 

@@ -26,7 +26,7 @@ def wait_until_well(
     services: Collection[str],
     one_shots: Collection[str],
     *,
-    is_under_way: Callable[[], bool],
+    worker: Callable[[], int | None] = lambda: 0,
 ) -> dict[str, str]:
     """Look again and again until every service is well, one is broken, or the time is over.
 
@@ -34,10 +34,10 @@ def wait_until_well(
         look: the containers that count, by service.
         services: which to wait for.
         one_shots: those of them that are done once they have ended well.
-        is_under_way: whether somebody still works on them, so that what is missing may yet come.
+        worker: the exit code of whoever brings them up; None while it is at work, so that what is missing may yet come.
 
     Returns:
-        Why, for each service that is not well; empty when all are.
+        Why, for each service that is not well; empty when all are, and when the worker has failed.
     """
     started = time.monotonic()
     while True:
@@ -45,10 +45,11 @@ def wait_until_well(
         states = {name: _of(now.get(name, ()), name in one_shots) for name in services}
         broken = {name: why for name, (state, why) in states.items() if state is Readiness.BROKEN}
         waiting = [name for name, (state, _) in states.items() if state is Readiness.NOT_YET]
-        if (broken or not waiting) and not is_under_way():
+        code = worker()
+        if code is not None and (broken or not waiting or code):
             return broken
         late = [name for name in waiting if time.monotonic() - started > _patience(now.get(name, ()))]
-        if late and not is_under_way():
+        if late and code is not None:
             return {name: f"it was not healthy after {_patience(now.get(name, ())):.0f} s" for name in late}
         time.sleep(PAUSE_SECONDS)
 
