@@ -2,6 +2,7 @@
 
     python tests/images/build.py                  build, start the registry if none runs, push, print what there is
     python tests/images/build.py --platform DIR   the same for another folder of Compose files
+    python tests/images/build.py fill             the same, but leave no registry running that did not run before
     python tests/images/build.py stop             stop that registry
 
 Which images are needed is read from the platform's Compose files. An image that is built and pushed already costs
@@ -178,31 +179,55 @@ def _stop() -> None:
     RUNNING.unlink(missing_ok=True)
 
 
-def _offer(platform: Path, extra: Iterable[str]) -> None:
-    client = docker.from_env(timeout=600)
+def _serve() -> str:
+    """The address of the registry that runs, started if none does; it outlives this process."""
     running = _running()
     if running:
-        address = str(running["address"])
-    else:
-        registry = Registry(CACHE / "registry")
-        registry.start()
-        assert registry.process is not None
-        address = registry.address
-        RUNNING.write_text(json.dumps({"address": address, "pid": registry.process.pid}))
+        return str(running["address"])
+    registry = Registry(CACHE / "registry")
+    registry.start()
+    assert registry.process is not None
+    RUNNING.write_text(json.dumps({"address": registry.address, "pid": registry.process.pid}))
+    return registry.address
+
+
+def _push_all(address: str, wanted: Iterable[str]) -> None:
+    client = docker.from_env(timeout=600)
     print(f"registry {address}", flush=True)
-    for reference in [*references(platform), *extra]:
+    for reference in wanted:
         print(push(client, address, reference), flush=True)
+
+
+def _fill(wanted: Iterable[str]) -> None:
+    """Push to the storage that test runs copy, with a registry that is gone again afterwards unless it was there."""
+    running = _running()
+    if running:
+        _push_all(str(running["address"]), wanted)
+        return
+    registry = ImageRegistry(CACHE / "registry", docker.from_env(timeout=600))
+    registry.start()
+    try:
+        for reference in wanted:
+            print(registry.push(reference), flush=True)
+    finally:
+        registry.stop()
+        registry.forget()
 
 
 def main() -> int:
     """Do what the command line says; see the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["push", "stop"], default="push")
+    parser.add_argument("what", nargs="?", choices=["push", "fill", "stop"], default="push")
     parser.add_argument("--platform", type=Path, default=PACKAGED_PLATFORM)
     parser.add_argument("--also", nargs="*", default=[], metavar="REFERENCE", help="further images to offer")
     asked = parser.parse_args()
     try:
-        _stop() if asked.what == "stop" else _offer(asked.platform, asked.also)
+        if asked.what == "stop":
+            _stop()
+        elif asked.what == "fill":
+            _fill([*references(asked.platform), *asked.also])
+        else:
+            _push_all(_serve(), [*references(asked.platform), *asked.also])
     except OpsError as error:
         print(error, file=sys.stderr)
         return 1
