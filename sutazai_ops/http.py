@@ -26,7 +26,7 @@ from sutazai_ops.errors import Unreachable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-READ_BYTES = 64 * 1024
+READ_BYTES = 1024 * 1024
 """How much of an answer is read: any health page fits, and a server that never stops does not fill our memory."""
 REDIRECTS = 5
 """How many redirects are followed: a page of the user's own and its slash make two."""

@@ -119,19 +119,44 @@ def logs(
 
 @app.command()
 def status(*, json: AsJson = False) -> None:
-    """Show what should run, what runs, and when its last proven backup was taken."""
+    """Show what should run, what runs, what has drifted, and when the last proven backup was taken."""
     terminal = Terminal()
     here = open_installation()
     observed = here.engine.observe()
     backup = _last_verified(here.store)
+    release = _release(here, observed)
     facts = {
         "environment": here.settings.environment,
         "engine": here.engine.name,
         "platform": here.platform.folder,
+        "release": release,
         "services": [_facts(here.platform, one) for one in observed],
         "last_verified_backup": backup,
     }
-    terminal.show(facts, lambda: _show_status(terminal, here, observed, backup), json=json)
+    terminal.show(facts, lambda: _show_status(terminal, here, observed, release, backup), json=json)
+
+
+def _release(here: Installation, observed: Sequence[Observed]) -> dict[str, Any] | None:
+    """The current release, and what of it has drifted as far as one look at its services shows; None without one."""
+    from sutazai_ops.deployment.drift import find_drift
+    from sutazai_ops.deployment.release import Releases
+
+    releases = Releases(here.settings.releases)
+    release = releases.current()
+    if release is None:
+        return None
+    seen = {one.service: one.containers for one in observed}
+    running = {
+        phase: {name: seen[name] for name in release.services if release.services[name].phase == phase and name in seen}
+        for phase in release.phases
+    }
+    drifts = find_drift(release, running, releases.folder)
+    return {
+        "number": release.number,
+        "made": releases.record(release.number).created_at,
+        "services": sorted(release.services),
+        "drifts": [asdict(drift) for drift in drifts],
+    }
 
 
 def _facts(platform: Platform, observed: Observed) -> dict[str, Any]:
@@ -139,26 +164,67 @@ def _facts(platform: Platform, observed: Observed) -> dict[str, Any]:
     return {"phase": service.phase, **asdict(observed), "inferred": sorted(service.inferred)}
 
 
-def _show_status(terminal: Terminal, here: Installation, observed: Sequence[Observed], backup: dict[str, Any]) -> None:
+def _show_status(
+    terminal: Terminal,
+    here: Installation,
+    observed: Sequence[Observed],
+    release: dict[str, Any] | None,
+    backup: dict[str, Any],
+) -> None:
     now = datetime.now(UTC)
-    terminal.say(f"{here.settings.environment} on {here.engine.name}, platform {here.platform.folder}\n")
-    terminal.table(
-        ["phase", "service", "state", "health", "since", "note"],
-        [
+    terminal.say(f"{here.settings.environment} on {here.engine.name}, {_release_words(release, now)}")
+    terminal.say(f"platform {here.platform.folder}\n")
+    shown = [one for one in observed if one.state != "absent" or (release and one.service in release["services"])]
+    drifted = {drift["service"] for drift in release["drifts"]} if release else set()
+    if shown:
+        terminal.table(
+            ["phase", "service", "state", "health", "since", "note"],
             [
-                here.platform.service(one.service).phase,
-                one.service,
-                one.state,
-                one.health,
-                human.since(one.started_at, now) if one.started_at else "",
-                _note(here.platform, one),
-            ]
-            for one in observed
-        ],
-    )
-    counts = Counter(one.health for one in observed)
-    terminal.say(f"{len(observed)} services: {', '.join(f'{count} {health}' for health, count in counts.items())}\n")
-    terminal.facts({"last verified backup": _backup_words(backup, now)})
+                [
+                    here.platform.service(one.service).phase,
+                    one.service,
+                    one.state,
+                    one.health,
+                    human.since(one.started_at, now) if one.started_at else "",
+                    _note(here.platform, one) + (", drifted" if one.service in drifted else ""),
+                ]
+                for one in shown
+            ],
+        )
+    for phase, names in _not_rolled_out(here, observed, shown).items():
+        terminal.say(f"{phase}: not rolled out ({len(names)} services)")
+    counts = Counter(one.health for one in shown)
+    words = ", ".join(f"{count} {health}" for health, count in counts.items()) or "none runs"
+    terminal.say(f"{len(shown)} services: {words}\n")
+    terminal.facts({"last verified backup": _backup_words(backup, now), "next": _next(here, release, shown)})
+
+
+def _release_words(release: dict[str, Any] | None, now: datetime) -> str:
+    if release is None:
+        return "no release yet"
+    drifts = len({drift["service"] for drift in release["drifts"]})
+    drift = f"{drifts} services have drifted" if drifts else "nothing drifted"
+    return f"release {release['number']} of {human.since(release['made'], now)} ago, {drift}"
+
+
+def _not_rolled_out(
+    here: Installation, observed: Sequence[Observed], shown: Sequence[Observed]
+) -> dict[str, list[str]]:
+    left: dict[str, list[str]] = {}
+    for one in observed:
+        if one not in shown:
+            left.setdefault(here.platform.service(one.service).phase, []).append(one.service)
+    return left
+
+
+def _next(here: Installation, release: dict[str, Any] | None, shown: Sequence[Observed]) -> str:
+    if release and release["drifts"]:
+        return "sutazai-ops drift"
+    if failed := next((one.service for one in shown if one.health == "failed"), None):
+        return f"sutazai-ops logs {failed}"
+    if not shown:
+        return "sutazai-ops up" if here.engine.name == "embedded" else "sutazai-ops plan"
+    return "sutazai-ops backup run" if here.platform.backed_up() else "sutazai-ops probe"
 
 
 def _note(platform: Platform, observed: Observed) -> str:

@@ -115,7 +115,9 @@ def _roll_out(phase: Phase, platform: Platform, versions: dict[str, str]) -> dg.
     def roll_out(
         context: dg.AssetExecutionContext, operations: Operations, config: DeployConfig
     ) -> Iterator[dg.MaterializeResult[None]]:
-        chosen = sorted(key.path[-1] for key in context.selected_asset_keys)
+        selected = {key.path[-1] for key in context.selected_asset_keys}
+        # In the platform's order, in which each service comes after what it depends on, as Dagster wants them.
+        chosen = [service.name for service in services if service.name in selected]
         whole = len(chosen) == len(services)
         selection: dict[str, Any] = {"phases": [phase.name]} if whole else {"services": chosen}
         report = _deploy(context.log, _open(operations), config, because=f"run {context.run.run_id[:8]}", **selection)
@@ -246,20 +248,28 @@ def _checks(phase: Phase) -> dg.AssetChecksDefinition:
             deployments = _open(operations)
             found = deployments.look_for_drift()[1]
             observed = {one.service: one for one in deployments.engine.observe()}
+            release = deployments.releases.current()
+        done = {one.name for one in release.services.values() if one.one_shot} if release else set()
         for key in sorted(context.selected_asset_check_keys):
             service = key.asset_key.path[-1]
-            seen = observed[service]
-            yield _judge(key, seen, [str(drift) for drift in found if drift.service == service])
+            drifts = [str(drift) for drift in found if drift.service == service]
+            yield _judge(key, observed[service], drifts, service in done)
 
     return checks
 
 
-def _judge(key: dg.AssetCheckKey, seen: "Observed", drifts: Sequence[str]) -> dg.AssetCheckResult:
+def _judge(
+    key: dg.AssetCheckKey,
+    seen: "Observed",
+    drifts: Sequence[str],
+    is_one_shot: bool,  # noqa: FBT001
+) -> dg.AssetCheckResult:
     from sutazai_ops.engines import Health, State
 
     limits = [drift for drift in drifts if "limit" in drift]
     passed = {
-        "healthy": seen.state is State.RUNNING and seen.health is not Health.FAILED,
+        # A one-shot is well once it has ended well, which drift would say if it had not.
+        "healthy": not drifts if is_one_shot else seen.state is State.RUNNING and seen.health is not Health.FAILED,
         "as_planned": not drifts,
         "as_limited": not limits,
         "no_restarts": not seen.restarts,

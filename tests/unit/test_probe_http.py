@@ -72,7 +72,7 @@ def test_a_server_that_never_stops_is_read_no_further_than_the_limit():
     with serving(flood) as port:
         answer = http.get(f"http://127.0.0.1:{port}/", seconds=5)
     assert (len(answer.body), answer.whole) == (http.READ_BYTES, False)
-    assert "longer than 65536 bytes" in ask(flood, expect={"ok": True}).because
+    assert f"longer than {http.READ_BYTES} bytes" in ask(flood, expect={"ok": True}).because
 
 
 @pytest.mark.parametrize(
