@@ -112,8 +112,9 @@ def _show(terminal: Terminal, installation: Installation) -> Shown:
     backups = Backups.of(installation)
     engine = installation.engine
     with terminal.progress() as progress:
-        engine.apply(engine.plan(list(installation.platform)), progress)
-    terminal.facts({"1  up": ", ".join(f"{seen.service} {seen.version}" for seen in engine.observe())})
+        engine.apply(engine.plan([service for service in installation.platform if service.embedded]), progress)
+    running = [seen for seen in engine.observe() if seen.state == "running"]
+    terminal.facts({"1  up": ", ".join(f"{seen.service} {seen.version}" for seen in running)})
     postgres, redis = engine.server("postgres"), engine.server("redis")
     terminal.facts({"2  filled": _fill(postgres, redis)})
     _run_night(installation)

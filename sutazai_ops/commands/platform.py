@@ -31,7 +31,10 @@ def up(services: Services = None, *, json: AsJson = False) -> None:
     """Start services, and wait until each answers a real query."""
     terminal = Terminal()
     here = open_installation()
-    changes = here.engine.plan(here.platform.select(services))
+    wanted = here.platform.select(services)
+    if services is None:
+        wanted = [service for service in wanted if not here.engine.cannot_run(service)]
+    changes = here.engine.plan(wanted)
     with terminal.progress(json=json) as progress:
         here.engine.apply(changes, progress)
     terminal.show([asdict(change) for change in changes], lambda: _show_changes(terminal, changes), json=json)
@@ -191,11 +194,11 @@ def _show_status(
                 for one in shown
             ],
         )
-    for phase, names in _not_rolled_out(here, observed, shown).items():
-        terminal.say(f"{phase}: not rolled out ({len(names)} services)")
+    for words, count in _left_out(here, observed, shown).items():
+        terminal.say(f"{words} ({count} services)")
     counts = Counter(one.health for one in shown)
-    words = ", ".join(f"{count} {health}" for health, count in counts.items()) or "none runs"
-    terminal.say(f"{len(shown)} services: {words}\n")
+    healths = ", ".join(f"{count} {health}" for health, count in counts.items()) or "none runs"
+    terminal.say(f"{len(shown)} services: {healths}\n")
     terminal.facts({"last verified backup": _backup_words(backup, now), "next": _next(here, release, shown)})
 
 
@@ -207,14 +210,13 @@ def _release_words(release: dict[str, Any] | None, now: datetime) -> str:
     return f"release {release['number']} of {human.since(release['made'], now)} ago, {drift}"
 
 
-def _not_rolled_out(
-    here: Installation, observed: Sequence[Observed], shown: Sequence[Observed]
-) -> dict[str, list[str]]:
-    left: dict[str, list[str]] = {}
-    for one in observed:
-        if one not in shown:
-            left.setdefault(here.platform.service(one.service).phase, []).append(one.service)
-    return left
+def _left_out(here: Installation, observed: Sequence[Observed], shown: Sequence[Observed]) -> Counter[str]:
+    """The services that are not shown, counted by phase and why."""
+    services = [here.platform.service(one.service) for one in observed if one not in shown]
+    return Counter(
+        f"{service.phase}: {'not run on this engine' if here.engine.cannot_run(service) else 'not rolled out'}"
+        for service in services
+    )
 
 
 def _next(here: Installation, release: dict[str, Any] | None, shown: Sequence[Observed]) -> str:
