@@ -62,8 +62,9 @@ def test_facts_are_json_when_asked_for(run):
 
 def test_what_never_ran_is_unknown_and_not_ok(run):
     shown = run("status").stdout
-    assert "unknown" in shown
+    assert "core: not rolled out (2 services)" in shown
     assert " ok" not in shown
+    assert {one["health"] for one in json.loads(run("status", "--json").stdout)["services"]} == {"unknown"}
 
 
 def test_there_is_no_set_to_show_or_restore_yet(run):
