@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -209,9 +210,16 @@ def test_what_is_behind_the_edge_has_a_default_there_and_is_asked_through_it():
     assert {service.name for service in behind} == {"backend", "frontend"}
     for service in behind:
         assert service.behind.proxy == edge.name
-        assert f"to {service.name}:{service.behind.port}' > {service.name}.caddy" in str(edge.compose["command"])
-        assert f"import service {service.name}\n" in caddyfile
+        assert re.search(rf"switch.sh.* {service.name}\b", str(edge.compose["command"]))
+        assert f"import service {service.name} {service.behind.port}\n" in caddyfile
         assert [probe.through for probe in service.probes] == [None, edge.name]
+
+
+def test_the_edge_is_on_a_network_with_all_that_it_leads_to():
+    caddyfile = (PACKAGED_PLATFORM / "config/edge/Caddyfile").read_text()
+    led_to = set(re.findall(r"(?:reverse_proxy|import service) ([\w-]+)[: ]\d+", caddyfile))
+    assert {"backend", "frontend", "grafana", "langflow", "flowise", "n8n", "dify-api", "dify-web"} <= led_to
+    assert [one for one in led_to if not set(SERVICES[one]["networks"]) & set(SERVICES["edge"]["networks"])] == []
 
 
 def test_prometheus_scrapes_services_at_ports_by_their_names():
@@ -226,7 +234,7 @@ def test_every_file_that_is_mounted_is_there():
     for definition in SERVICES.values():
         for volume in definition.get("volumes", []):
             path = str(volume).partition(":")[0]
-            assert "/config/" not in path or (PACKAGED_PLATFORM / path.partition("platform/")[2]).exists(), path
+            assert not path.startswith(str(PACKAGED_PLATFORM)) or Path(path).exists(), path
 
 
 def test_overlays_say_why_and_replace_only_what_they_name():
