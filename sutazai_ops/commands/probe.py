@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sutazai_ops.monitoring.probes import Outcome, Report
-    from sutazai_ops.platform import Platform
+    from sutazai_ops.platform import Platform, Service
 
 app = typer.Typer()
 
-Services = Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]…", help="Only these; all if none is named.")]
+Services = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[SERVICE]…", help="Only these; if none is named, all that are not meant to end."),
+]
 
 
 @app.command()
@@ -29,13 +32,21 @@ def probe(services: Services = None, *, json: AsJson = False) -> None:
 
     terminal = Terminal()
     here = open_installation()
-    selected = here.platform.select(services)
+    selected = here.platform.select(services) if services else _lasting(here.platform)
     with terminal.progress(json=json) as progress, progress.step(f"probe {len(selected)} services"):
         reports = probe_all(selected, here.engine)
     facts = [_facts(here.platform, report) for report in reports]
     terminal.show(facts, lambda: _show(terminal, here.platform, reports), json=json)
     if any(report.outcome.state is not ProbeState.OK for report in reports):
         raise typer.Exit(ExitCode.CANNOT)
+
+
+def _lasting(platform: Platform) -> list[Service]:
+    """All services but those that have ended by now as they should, and that nobody can ask."""
+    from sutazai_ops.deployment.wanted import one_shots
+
+    ending = one_shots({service.name: service.compose for service in platform})
+    return [service for service in platform if service.name not in ending]
 
 
 def _facts(platform: Platform, report: Report) -> dict[str, Any]:

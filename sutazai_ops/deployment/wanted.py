@@ -21,7 +21,7 @@ from sutazai_ops.errors import BadInput
 from sutazai_ops.platform import Tier
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from sutazai_ops.platform import Platform, Service
 
@@ -85,9 +85,9 @@ def wanted_services(
         made_of: their images, files and secrets.
     """
     definitions = {service.name: platform.definition(service.name, phases) for service in platform}
-    awaited = _awaited(definitions.values())
+    ending = one_shots(definitions)
     return [
-        _wanted(platform, service, definitions[service.name], phases, made_of, awaited)
+        _wanted(platform, service, definitions[service.name], phases, made_of, ending)
         for service in platform
         if service.name in services
     ]
@@ -162,7 +162,7 @@ def _wanted(
     resolved: Mapping[str, Any],
     phases: Collection[str],
     made_of: Ingredients,
-    awaited: Collection[str],
+    ending: Collection[str],
 ) -> WantedService:
     phase = platform.phase(service.phase)
     image = made_of.images.get(service.name) or f"{phase.project}-{service.name}"
@@ -184,7 +184,7 @@ def _wanted(
         depends_on=service.depends_on,
         tier=service.tier,
         service=service,
-        one_shot=service.name in awaited or resolved.get("restart") == "no",
+        one_shot=service.name in ending,
         start_first=_is_start_first(service, resolved),
         spec=spec(definition, contents, platform.folder),
     )
@@ -234,14 +234,15 @@ def _named(definition: Mapping[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def _awaited(definitions: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The services for whose good end another one waits."""
-    return {
+def one_shots(definitions: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The services that end on purpose: another one waits for their good end, or nobody starts them again."""
+    awaited = {
         name
-        for definition in definitions
+        for definition in definitions.values()
         for name, how in (definition.get("depends_on") or {}).items()
         if isinstance(how, dict) and how.get("condition") == COMPLETED
     }
+    return awaited | {name for name, definition in definitions.items() if definition.get("restart") == "no"}
 
 
 def _neighbours(platform: Platform, service: Service) -> set[str]:

@@ -42,7 +42,7 @@ def read_service(file: ComposeFile, name: str, variables: Mapping[str, str]) -> 
     definition = resolve_service(file, name, variables)
     addition = _addition(file, name, definition)
     image = _image(file, name, definition)
-    known = from_address(addition.external) if addition.external else from_image(image or "")
+    known = from_address(addition.external) if addition.external else from_image(image or "", definition.get("command"))
     stated = {key: getattr(addition, key) for key in addition.model_fields_set}
     taken = {key: value for key in _INFERRED if key not in stated and (value := getattr(known, key, None)) is not None}
     try:

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sutazai_ops.commands.probe import app
+from sutazai_ops.engines.postgres import connect as connect_postgres
 from sutazai_ops.engines.redis import connect as connect_redis
 from sutazai_ops.installation import Installation
 from sutazai_ops.monitoring.probes import ProbeState, probe_all, run_probe
@@ -103,7 +104,18 @@ def test_servers_that_answer_are_ok_and_say_who_they_are(here):
     assert {one.state for one in reports.values()} == {ProbeState.OK}
     assert reports["db", "postgres"].facts["version"].startswith("18.")
     assert reports["db", "postgres"].facts["role"] == "primary"
+    assert reports["db", "postgres"].facts["read_only"] == "off"
     assert reports["cache", "redis"].because == "it answers PING"
+
+
+def test_a_server_that_takes_no_writes_says_so(here):
+    with connect_postgres(here.engine.server("db"), autocommit=True) as connection:
+        connection.execute("ALTER ROLE postgres SET default_transaction_read_only = on")
+        try:
+            outcome = first_outcome(here, "db")
+        finally:
+            connection.execute("ALTER ROLE postgres RESET default_transaction_read_only")
+    assert (outcome.state, outcome.facts["read_only"]) == (ProbeState.OK, "on")
 
 
 def test_the_command_ends_with_0_when_all_is_well(here):

@@ -100,6 +100,19 @@ def test_what_is_not_json_is_wrong_where_json_is_expected(body):
     assert judge(Answer(200, body), Expectation(values={"a": 1})).because == "its answer is not JSON"
 
 
+def test_a_byte_that_is_no_utf_8_keeps_nobody_from_reading_the_rest():
+    assert state(Answer(200, b'{"note": "caf\xe9", "ok": true}'), values={"ok": True}) == "ok"
+    listed = b'{"status": "success", "data": {"activeTargets": [{"scrapePool": "node", "health": "up", "n": "\xe9"}]}}'
+    assert judge_targets(Answer(200, listed), "node").state is ProbeState.OK
+
+
+@pytest.mark.parametrize("expected", [{"present": ("a",)}, {"values": {"a": 1}}])
+def test_however_deep_an_answer_is_nested_it_is_judged(expected):
+    # Somewhere among these is the depth that can just be read, and not be written again.
+    for depth in range(900, 1000):
+        assert judge(Answer(200, b'{"a":' + b"[" * depth + b"]" * depth + b"}"), Expectation(**expected)).because
+
+
 def test_json_that_was_cut_is_not_read():
     assert "longer than" in judge(answer({"a": 1}, whole=False), Expectation(values={"a": 1})).because
 
@@ -138,6 +151,12 @@ def test_one_target_that_is_not_up_fails_the_job_and_is_named(health):
 def test_a_job_without_targets_has_failed():
     assert judge_targets(targets(), "node").because == "it has no target in the job node"
     assert judge_targets(targets("up", job="other"), "node").state is ProbeState.FAILED
+
+
+@given(st.binary(max_size=50), st.binary(max_size=20))
+def test_any_bytes_are_judged_as_targets(body, text):
+    for content in (body, b'{"status": "success", "data": {"activeTargets": ["' + text + b'"]}}'):
+        assert judge_targets(Answer(200, content), "node").state is ProbeState.FAILED
 
 
 @given(JSON)

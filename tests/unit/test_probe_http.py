@@ -132,7 +132,7 @@ def test_proxies_of_the_environment_are_not_asked(monkeypatch):
 
 
 RIGHT = [
-    ("ollama", pages(api_version=as_json({"version": "0.32.15"}))),
+    ("ollama", pages(api_version=as_json({"version": "0.32.15"}), api_tags=as_json({"models": []}))),
     ("chroma", pages(api_v2_heartbeat=as_json({"nanosecond heartbeat": 17}))),
     ("qdrant", pages(readyz=page(200, "all shards are ready"))),
     ("neo4j", pages(root=as_json({"neo4j_version": "5.26.29", "neo4j_edition": "community"}))),
@@ -162,7 +162,25 @@ def test_a_product_that_calls_itself_not_ok_has_failed(kind):
 
 
 def test_a_products_version_is_told():
-    assert ask(as_json({"version": "0.32.15"}), kind="ollama").facts == {"version": "0.32.15"}
+    (ollama,) = [behave for kind, behave in RIGHT if kind == "ollama"]
+    assert ask(ollama, kind="ollama").facts == {"version": "0.32.15"}
+
+
+def test_an_ollama_that_cannot_list_its_models_has_failed():
+    behave = pages(api_version=as_json({"version": "0.32.15"}), api_tags=page(500))
+    assert ask(behave, kind="ollama").because == "it answers 500, not 200 (/api/tags)"
+    assert ask(behave, kind="ollama", path="/api/version").state is ProbeState.OK
+
+
+def test_an_ollama_that_hangs_at_its_second_question_has_failed_within_the_time():
+    behave = pages(api_version=as_json({"version": "0.32.15"}), api_tags=hang)
+    outcome = ask(behave, kind="ollama", timeout_seconds=SHORT)
+    assert (outcome.state, outcome.seconds < SHORT + 1) == (ProbeState.FAILED, True)
+
+
+def test_a_word_far_down_a_long_page_is_found():
+    # As pg_up is in what PostgreSQL's exporter says.
+    assert ask(page(200, "pg_settings 1\n" * 7000 + "pg_up 1\n"), contains="pg_up 1").state is ProbeState.OK
 
 
 def test_a_products_usual_port_is_asked_for():

@@ -40,6 +40,16 @@ def test_a_password_file_that_is_missing_leaves_the_state_unknown():
         assert "password file" in outcome.because
 
 
+def test_a_password_that_may_not_be_read_leaves_the_state_unknown():
+    class Closed(Somewhere):
+        def server(self, service):
+            raise PermissionError(13, "Permission denied")
+
+    outcome = run_probe(service(), Probe(kind="redis"), Closed())
+    assert outcome.state is ProbeState.UNKNOWN
+    assert outcome.because == "cannot find out how to ask web: permission denied"
+
+
 def test_an_engine_that_does_not_answer_leaves_the_state_unknown(monkeypatch):
     over = threading.Event()
 
@@ -130,8 +140,20 @@ def test_servers_that_hang_and_trickle_delay_nobody():
         took = time.monotonic() - started
     expected = [ProbeState.FAILED, ProbeState.FAILED, ProbeState.OK] * 10
     assert [report.outcome.state for report in reports] == expected
-    # Twenty of thirty wait for 0.3 s, sixteen at a time.
     assert took < 4
+
+
+def test_however_many_hang_all_of_it_ends_about_when_one_does(monkeypatch):
+    monkeypatch.setattr(run, "TURN_SECONDS", 0.1)
+    with serving(hang) as hanging, serving(page(200)) as fine:
+        ports = {**{f"s{n}": hanging for n in range(20)}, "last": fine}
+        probe = Probe(kind="http", port=8080, timeout_seconds=1)
+        started = time.monotonic()
+        reports = probe_all([service(name, probes=(probe,)) for name in ports], Somewhere(**ports), workers=2)
+        took = time.monotonic() - started
+    assert [report.outcome.state for report in reports] == [ProbeState.FAILED] * 20 + [ProbeState.OK]
+    # Two at a time, they would take ten seconds.
+    assert took < 5
 
 
 def test_no_more_are_asked_at_once_than_workers():
@@ -163,6 +185,7 @@ def test_no_more_are_asked_at_once_than_workers():
         ("prom/alertmanager:v0.34.0", "http", 9093),
         ("grafana/grafana-oss:13.2.0", "http", 3000),
         ("docker.n8n.io/n8nio/n8n:2.41.3", "n8n", None),
+        ("quay.io/prometheuscommunity/postgres-exporter:v0.20.1", "http", 9187),
     ],
 )
 def test_a_well_known_image_gives_its_probe_away(image, kind, port):
@@ -177,6 +200,17 @@ def test_an_image_of_which_no_backup_is_known_is_stateful_and_its_backup_not_cal
     assert vectors.inferred == {"tier", "probes", "description"}
 
 
+@pytest.mark.parametrize("command", ["worker", "n8n worker --concurrency=5", ["worker"]])
+def test_a_worker_serves_nobody_and_has_no_probe(tmp_path, command):
+    (tmp_path / "core.yaml").write_text(f"services: {{flows: {{image: n8nio/n8n, command: {json.dumps(command)}}}}}")
+    flows = read_platform(tmp_path).service("flows")
+    assert (flows.probes, flows.tier) == ((), Tier.STATEFUL)
+
+
+def test_a_command_that_only_speaks_of_workers_changes_nothing():
+    assert from_image("n8nio/n8n", ["start", "--worker-threads=2"]).probes
+
+
 def test_an_image_that_only_sounds_like_one_gives_nothing_away():
     assert [from_image(image) for image in ("acme/grafana-backup", "langgenius/dify-api:1.16.1", "qdrant-ui")] == [
         None
@@ -189,6 +223,9 @@ services:
   own: {image: acme/web, x-sutazai: {probes: [{kind: tcp, port: 80}, {kind: tcp, port: 81}]}}
   bare: {image: acme/job}
   off: {image: grafana/grafana, x-sutazai: {probes: []}}
+  once: {image: acme/migrate, restart: "no"}
+  awaited: {image: acme/migrate}
+  after: {image: acme/web, depends_on: {awaited: {condition: service_completed_successfully}}}
 """
 
 
@@ -202,9 +239,19 @@ def test_the_command_shows_every_probe_and_ends_with_3_where_one_is_not_ok(tmp_p
     assert [(one["service"], one["inferred"], one["state"]) for one in facts] == [
         ("shown", True, "unknown"), ("own", False, "unknown"), ("own", False, "unknown"),
         ("bare", False, "unknown"), ("off", False, "unknown"),
+        ("after", False, "unknown"),
     ]  # fmt: skip
-    assert [one["probe"] and one["probe"]["kind"] for one in facts] == ["http", "tcp", "tcp", None, None]
+    assert [one["probe"] and one["probe"]["kind"] for one in facts] == ["http", "tcp", "tcp", None, None, None]
     done = CliRunner().invoke(app, ["shown", "bare"], env=environment)
     assert "http (inferred)" in done.stdout
     assert "see docs/extend.md" in done.stdout
     assert "tcp" not in done.stdout
+
+
+def test_a_service_that_ends_on_purpose_is_asked_only_when_it_is_named(tmp_path):
+    (tmp_path / "core.yaml").write_text('services: {once: {image: acme/migrate, restart: "no"}}')
+    environment = {"SUTAZAI_HOME": str(tmp_path / "home"), "SUTAZAI_PLATFORM": str(tmp_path)}
+    environment["SUTAZAI_ENGINE"] = "embedded"
+    assert json.loads(CliRunner().invoke(app, ["--json"], env=environment).stdout) == []
+    done = CliRunner().invoke(app, ["once"], env=environment)
+    assert (done.exit_code, "no probe" in done.stdout) == (ExitCode.CANNOT, True)

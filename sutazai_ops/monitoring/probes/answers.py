@@ -53,7 +53,7 @@ def judge(answer: Answer, expected: Expectation) -> Judgement:
             return wrong(f"its answer does not hold {part!r}{looked}")
     if not expected.values and not expected.present:
         return right(f"it answers {answer.status}")
-    return _judge_json(answer, text, expected)
+    return _judge_json(answer, expected)
 
 
 def value_at(content: object, path: str) -> Any:  # noqa: ANN401
@@ -81,28 +81,40 @@ def is_same(found: object, wanted: Scalar) -> bool:
     return isinstance(found, str | int | float) and found == wanted
 
 
-def _judge_json(answer: Answer, text: str, expected: Expectation) -> Judgement:
+def _judge_json(answer: Answer, expected: Expectation) -> Judgement:
     if not answer.whole:
         return wrong(f"its answer is longer than {len(answer.body)} bytes, so it was not read as JSON")
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = content_of(answer)
+    except ValueError:
         return wrong("its answer is not JSON")
     for path, wanted in expected.values.items():
         found = value_at(content, path)
         if found is MISSING:
             return wrong(f"its answer has no {path}")
         if not is_same(found, wanted):
-            return wrong(f"{path} is {_shown(found)}, not {_shown(wanted)}")
+            return wrong(f"{path} is {shown(found)}, not {shown(wanted)}")
     for path in expected.present:
         if value_at(content, path) is MISSING:
             return wrong(f"its answer has no {path}")
-    told = {path: _shown(value_at(content, path)) for path in expected.present}
-    because = ", ".join(f"{path} is {_shown(wanted)}" for path, wanted in expected.values.items())
+    told = {path: shown(value_at(content, path)) for path in expected.present}
+    because = ", ".join(f"{path} is {shown(wanted)}" for path, wanted in expected.values.items())
     because = because or ", ".join(f"{path} {value}" for path, value in told.items())
     return right(f"it answers {answer.status}, {because}", **told)
 
 
-def _shown(value: object) -> str:
+def content_of(answer: Answer) -> Any:  # noqa: ANN401
+    """The answer read as JSON; raises `ValueError` where it is none. What is no UTF-8 in it is passed over."""
+    try:
+        return json.loads(answer.body.decode("utf-8", errors="replace"))
+    except RecursionError:
+        raise ValueError from None
+
+
+def shown(value: object) -> str:
+    """A JSON value for people, shortened."""
+    # Not their content: whoever nests deep enough to be just read cannot be written again.
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

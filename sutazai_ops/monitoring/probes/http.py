@@ -6,10 +6,13 @@ asked for as well.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 from sutazai_ops.monitoring.probes.answers import Expectation, judge
+from sutazai_ops.monitoring.probes.outcome import ProbeState, wrong
 from sutazai_ops.platform.model import PROBE_PORTS
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from sutazai_ops.platform import Probe, Service
 
 REDIRECTED = range(300, 400)
+SHORTEST = 0.001
+"""Seconds for a question for which there is no time left: it is told to be late like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +36,19 @@ class Product:
     contains: tuple[str, ...] = ()
     values: Mapping[str, Scalar] = field(default_factory=dict)
     present: tuple[str, ...] = ()
+    further: Product | None = None
+    """Asked as well once this was right, unless the probe names a path of its own."""
 
 
 PRODUCTS = {
     "http": Product("/"),
-    "ollama": Product("/api/version", present=("version",)),
+    # The version is told even where the folder of the models cannot be read.
+    "ollama": Product("/api/version", present=("version",), further=Product("/api/tags", contains=('"models"',))),
     "chroma": Product("/api/v2/heartbeat", contains=("nanosecond heartbeat",)),
     "qdrant": Product("/readyz"),
     "neo4j": Product("/", present=("neo4j_version",)),
     "n8n": Product("/healthz/readiness"),
-    "flowise": Product("/api/v1/ping"),
+    "flowise": Product("/api/v1/ping", contains=("pong",)),
     # /health answers before the application is up.
     "langflow": Product("/health_check", values={"status": "ok"}),
     "dify": Product("/health", values={"status": "ok"}),
@@ -55,11 +63,18 @@ def http_question(service: Service, probe: Probe, engine: Engine) -> Callable[[]
 
     address = url(service, probe, engine, probe.path or PRODUCTS[probe.kind].path)
     wanted = expectation(probe)
+    further = None if probe.path else PRODUCTS[probe.kind].further
 
     def ask() -> Judgement:
+        end = time.monotonic() + probe.timeout_seconds
         # Where a redirect is the right answer, it is not followed.
         redirects = 0 if wanted.status in REDIRECTED else http.REDIRECTS
-        return judge(http.get(address, seconds=probe.timeout_seconds, redirects=redirects), wanted)
+        judgement = judge(http.get(address, seconds=probe.timeout_seconds, redirects=redirects), wanted)
+        if further is None or judgement.state is not ProbeState.OK:
+            return judgement
+        left = max(end - time.monotonic(), SHORTEST)
+        then = judge(http.get(urljoin(address, further.path), seconds=left), Expectation(contains=further.contains))
+        return judgement if then.state is ProbeState.OK else wrong(f"{then.because} ({further.path})")
 
     return ask
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sutazai_ops.monitoring.probes.bolt import neo4j_question
 from sutazai_ops.monitoring.probes.http import PRODUCTS, http_question
 from sutazai_ops.monitoring.probes.postgres import postgres_question
 from sutazai_ops.monitoring.probes.prometheus import prometheus_question
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 QUESTIONS: Mapping[str, Callable[[Service, Probe, Engine], Ask]] = {
     **dict.fromkeys(PRODUCTS, http_question),
+    "neo4j": neo4j_question,
     "prometheus": prometheus_question,
     "tcp": tcp_question,
     "postgres": postgres_question,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sutazai_ops.monitoring.probes.outcome import Judgement
     from sutazai_ops.platform import Probe, Service
 
-QUESTION = "SELECT current_setting('server_version'), pg_is_in_recovery()"
+QUESTION = "SELECT current_setting('server_version'), pg_is_in_recovery(), current_setting('transaction_read_only')"
 
 
 def postgres_question(service: Service, probe: Probe, engine: Engine) -> Callable[[], Judgement]:
@@ -43,6 +43,8 @@ def _ask(server: Server, seconds: float) -> Judgement:
     except psycopg.Error as error:
         problem = explain(server, str(error), error.sqlstate)
         return wrong(problem.what if problem else f"it does not answer SELECT: {str(error).strip().splitlines()[0]}")
-    version, replica = row or ("", False)
+    if row is None:
+        return wrong("it answers SELECT without a row")
+    version, replica, read_only = row
     role = "replica" if replica else "primary"
-    return right(f"it answers SELECT as a {role}", version=version.split()[0], role=role)
+    return right(f"it answers SELECT as a {role}", version=version.split()[0], role=role, read_only=read_only)

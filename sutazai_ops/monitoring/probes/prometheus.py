@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from sutazai_ops.monitoring.probes.answers import Expectation, judge, value_at
+from sutazai_ops.monitoring.probes.answers import MISSING, Expectation, content_of, judge, shown, value_at
 from sutazai_ops.monitoring.probes.http import http_question, url
 from sutazai_ops.monitoring.probes.outcome import ProbeState, right, wrong
 
@@ -48,7 +47,7 @@ def judge_targets(answer: Answer, job: str) -> Judgement:
     judged = judge(answer, Expectation(values={"status": "success"}))
     if judged.state is not ProbeState.OK:
         return judged
-    listed = value_at(json.loads(answer.body), "data.activeTargets")
+    listed = value_at(content_of(answer), "data.activeTargets")
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         return wrong("its answer is not a list of targets")
     targets = [one for one in listed if one.get("scrapePool") == job]
@@ -63,5 +62,6 @@ def judge_targets(answer: Answer, job: str) -> Judgement:
 
 def _named(targets: Sequence[dict[str, Any]]) -> str:
     # The label, not the address it is scraped at, whose parameters may hold a token.
-    names = [str(value_at(one, "labels.instance")) for one in targets[:NAMED]]
+    instances = [value_at(one, "labels.instance") for one in targets[:NAMED]]
+    names = ["one without a name" if instance is MISSING else shown(instance) for instance in instances]
     return ", ".join(names) + (", …" if len(targets) > NAMED else "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from sutazai_ops import human
@@ -27,6 +28,8 @@ ENGINE_SECONDS = 10.0
 """How long an engine may take to say where a service is: a busy Docker daemon takes seconds."""
 GRACE_SECONDS = 0.5
 """What a probe gets beyond its time to end by its own time-outs, which say more of what happened."""
+TURN_SECONDS = 1.0
+"""How long a probe waits for its turn; those that are well give theirs back in milliseconds."""
 NO_PROBE = "no probe: add one under x-sutazai, see docs/extend.md"
 
 
@@ -40,6 +43,9 @@ def run_probe(service: Service, probe: Probe, engine: Engine) -> Outcome:
         return _ended(started, Judgement(ProbeState.UNKNOWN, because))
     except OpsError as error:
         return _ended(started, Judgement(ProbeState.UNKNOWN, error.what))
+    except OSError as error:
+        because = f"cannot find out how to ask {service.name}: {(error.strerror or str(error)).lower()}"
+        return _ended(started, Judgement(ProbeState.UNKNOWN, because))
     started = time.monotonic()
     try:
         return _ended(started, within(probe.timeout_seconds + GRACE_SECONDS, ask))
@@ -50,16 +56,31 @@ def run_probe(service: Service, probe: Probe, engine: Engine) -> Outcome:
 
 
 def probe_all(services: Sequence[Service], engine: Engine, *, workers: int = 16) -> list[Report]:
-    """Ask all probes of these services, `workers` at a time, and report in the order in which they stand there."""
+    """Ask all probes of these services, and report in the order in which they stand there.
+
+    All of it ends about when the longest of them may, however many hang.
+
+    Args:
+        services: without those that end on purpose, which nobody can ask.
+        engine: where they run.
+        workers: how many are asked at once, so that what is measured is the services and not this machine. Whoever has
+            waited for `TURN_SECONDS` no longer waits for those that hang.
+    """
     pairs = [(service, probe) for service in services for probe in service.probes or (None,)]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda pair: _report(pair[0], pair[1], engine), pairs))
+    turns = BoundedSemaphore(workers)
+    with ThreadPoolExecutor(max(1, len(pairs))) as pool:
+        return list(pool.map(lambda pair: _report(pair[0], pair[1], engine, turns), pairs))
 
 
-def _report(service: Service, probe: Probe | None, engine: Engine) -> Report:
+def _report(service: Service, probe: Probe | None, engine: Engine, turns: BoundedSemaphore) -> Report:
     if probe is None:
         return Report(service.name, None, Outcome(ProbeState.UNKNOWN, 0.0, NO_PROBE))
-    return Report(service.name, probe, run_probe(service, probe, engine))
+    has_turn = turns.acquire(timeout=TURN_SECONDS)
+    try:
+        return Report(service.name, probe, run_probe(service, probe, engine))
+    finally:
+        if has_turn:
+            turns.release()
 
 
 def _ended(started: float, judgement: Judgement) -> Outcome:
