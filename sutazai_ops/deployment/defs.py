@@ -58,11 +58,21 @@ class RollBackConfig(DeployConfig):
 def defs(settings: Settings, platform: Platform) -> dg.Definitions:
     """The assets, checks, jobs and schedule of this platform's roll-out; reads files, and no server and no secret."""
     phases = [phase for phase in platform.phases if phase.services]
+    overlays = [phase for phase in platform.phases if any(one.phase == phase.name for one in platform.overlays)]
     versions = _code_versions(settings, platform)
     return dg.Definitions(
-        assets=[asset for phase in phases for asset in (_roll_out(phase, platform, versions), _gate(phase, platform))],
+        assets=[
+            *(asset for phase in phases for asset in (_roll_out(phase, platform, versions), _gate(phase, platform))),
+            *(_overlay(phase, platform) for phase in overlays),
+        ],
         asset_checks=[_checks(phase) for phase in phases],
-        jobs=[_platform_job(phases), *map(_phase_job, phases), deploy_services, roll_back, detect_drift],
+        jobs=[
+            _platform_job([*phases, *overlays]),
+            *map(_phase_job, dict.fromkeys(phase.name for phase in (*phases, *overlays))),
+            deploy_services,
+            roll_back,
+            detect_drift,
+        ],
         schedules=[_drift_schedule(settings)],
     )
 
@@ -232,6 +242,34 @@ def _gate(phase: Phase, platform: Platform) -> dg.AssetsDefinition:
     return gate
 
 
+def _overlay(phase: Phase, platform: Platform) -> dg.AssetsDefinition:
+    """A phase that changes services of earlier ones: rolled out once those are well, as a change of theirs."""
+    changed = [overlay for overlay in platform.overlays if overlay.phase == phase.name]
+    words = "; ".join(f"{one.service}: {one.description or 'changed'}" for one in changed)
+
+    @dg.asset(
+        key=["overlay", phase.name],
+        group_name=_group(phase.name),
+        description=f"What {phase.name} changes of earlier phases. {words}",
+        kinds={"docker"},
+        owners=[OWNER],
+        tags=TAGS,
+        deps=[_gate_key(one.name) for one in platform.phases if one.services],
+        pool=POOL,
+        output_required=False,
+    )
+    def overlay(
+        context: dg.AssetExecutionContext, operations: Operations, config: DeployConfig
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        because = f"run {context.run.run_id[:8]}"
+        report = _deploy(context.log, _open(operations), config, because, phases=[phase.name])
+        if report is not None:
+            changes = "; ".join(f"{step.act} {step.service}: {step.why}" for step in report.plan.changes)
+            yield dg.MaterializeResult(metadata={"release": report.plan.release, "changed": changes or "nothing"})
+
+    return overlay
+
+
 def _checks(phase: Phase) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"checks_of_{_group(phase.name)}",
@@ -298,12 +336,12 @@ def _platform_job(phases: Sequence[Phase]) -> Any:  # noqa: ANN401
     )
 
 
-def _phase_job(phase: Phase) -> Any:  # noqa: ANN401
+def _phase_job(phase: str) -> Any:  # noqa: ANN401
     return dg.define_asset_job(
-        f"deploy_{_group(phase.name)}",
-        selection=dg.AssetSelection.groups(_group(phase.name)),
-        description=f"Rolls the phase {phase.name} out.",
-        tags=TAGS | MAX_RUNTIME | {"ops/phase": phase.name},
+        f"deploy_{_group(phase)}",
+        selection=dg.AssetSelection.groups(_group(phase)),
+        description=f"Rolls the phase {phase} out.",
+        tags=TAGS | MAX_RUNTIME | {"ops/phase": phase},
         executor_def=dg.in_process_executor,
     )
 

@@ -218,7 +218,7 @@ def _mixed(
     return Release(
         number=here.releases.next_number(),
         phases={name: phases[name] for name in order if name in used},
-        whole=tuple(name for name in failed.whole if name != phase or name in good.whole),
+        whole=tuple(name for name in failed.whole if name in done or (last is not None and name in last.whole)),
         services={
             one.name: one for one in sorted(services, key=lambda service: (position[service.phase], service.name))
         },

@@ -1,10 +1,11 @@
 """Replaces a service that its users reach by a proxy without losing one request.
 
-1. A copy of the new version is started beside the old one, and awaited until it is healthy. One that does not get
-   there is taken away again, and has never served.
-2. The proxy is told to send requests to the copy, by a file and a reload. (To let it find out from Docker's DNS was
+1. The proxy is told to send requests to the old one by its own name, because the service's name will mean both.
+2. A copy of the new version is started beside it, and awaited until it is healthy. One that does not get there is taken
+   away again, and has never served.
+3. The proxy is told to send requests to the copy, by a file and a command. (To let it find out from Docker's DNS was
    measured to lose requests: a connection that was kept alive dies with the old container.)
-3. The old one is given time to finish what it has accepted, and is then stopped and removed.
+4. The old one is given time to finish what it has accepted, and is then stopped and removed.
 
 Whatever ends this half-way leaves the proxy at a version that runs.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from sutazai_ops.engines import State
 from sutazai_ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ def replace_start_first(engine: Engine, order: Order, service: Service, platform
         OpsError: naming the service, when the new version does not become healthy or the proxy cannot be switched; the
             old one serves on.
     """
+    there = engine.observe_project(order.project).get(service.name, ())
+    point_proxy_at(engine, service, platform, [one for one in there if one.state is State.RUNNING])
     old = engine.add_copy(order, service.name, progress)
     copies = engine.observe_project(order.project).get(service.name, ())
     fresh = [one for one in copies if one.id not in {container.id for container in old}]
@@ -65,6 +69,4 @@ def point_proxy_at(
 
 
 def _runs(engine: Engine, service: str) -> bool:
-    from sutazai_ops.engines import State
-
     return any(one.service == service and one.state is State.RUNNING for one in engine.observe())

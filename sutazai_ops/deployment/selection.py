@@ -53,7 +53,9 @@ def select(
     if services is not None:
         return _named(platform, services, present, cannot_run)
     whole = tuple(phase.name for phase in platform.phases) if phases is None else known_phases(platform, phases)
-    there = [service for service in platform if service.phase in whole]
+    # Rolling out a phase changes what it overlays, wherever that was born.
+    overlaid = {overlay.service for overlay in platform.overlays if overlay.phase in whole}
+    there = [service for service in platform if service.phase in whole or service.name in overlaid & set(present)]
     left_out = {service.name: why for service in there if (why := cannot_run(service))}
     for service in there:
         waits_for = next((name for name in service.depends_on if name in left_out), None)

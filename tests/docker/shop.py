@@ -22,7 +22,7 @@ from sutazai_ops.deployment.deployments import Deployments
 from sutazai_ops.engines import Act
 from sutazai_ops.installation import Installation
 from sutazai_ops.progress import Silent
-from sutazai_ops.settings import DeploySettings, Loaded, Settings
+from sutazai_ops.settings import PACKAGED_PLATFORM, DeploySettings, Loaded, Settings
 
 CORE = """
 name: {name}-core
@@ -55,17 +55,15 @@ services:
     x-sutazai: {{behind: {{proxy: edge, port: 8501}}, probes: [{{kind: http, port: 8501, path: /_stcore/health}}]}}
   edge:
     image: {registry}/caddy:2.11.7-alpine
-    command:
-      - sh
-      - -c
-      - |
-        [ -e /etc/caddy/upstreams/page.caddy ] || echo to page:8501 > /etc/caddy/upstreams/page.caddy
-        exec caddy run --config /etc/caddy/Caddyfile
-    volumes: ["./config/edge/Caddyfile:/etc/caddy/Caddyfile:ro", "upstreams:/etc/caddy/upstreams"]
+    command: [sh, -euc, "sh /etc/caddy/switch.sh page; exec caddy run --config /etc/caddy/Caddyfile"]
+    volumes:
+      - ./config/edge/Caddyfile:/etc/caddy/Caddyfile:ro
+      - ./config/edge/switch.sh:/etc/caddy/switch.sh:ro
+      - upstreams:/etc/caddy/upstreams
     networks: [front, outside]
     ports: ["127.0.0.1:{port}:80"]
     x-sutazai:
-      proxy: {{upstreams: /etc/caddy/upstreams, reload: [caddy, reload, --config, /etc/caddy/Caddyfile, --force]}}
+      proxy: {{upstreams: /etc/caddy/upstreams, reload: [sh, /etc/caddy/switch.sh]}}
       probes: [{{kind: http, port: 80, path: /_stcore/health}}]
 networks:
   data: {{name: {name}-data, external: true, x-sutazai: {{internal: true}}}}
@@ -90,8 +88,14 @@ networks:
 CADDYFILE = """
 :80 {
 	reverse_proxy {
-		import /etc/caddy/upstreams/page.caddy
+		to {file./etc/caddy/upstreams/page}:8501 page:8501
+		lb_policy first
+		fail_duration 2s
 		lb_try_duration 5s
+		lb_try_interval 100ms
+		transport http {
+			keepalive 4s
+		}
 	}
 }
 """
@@ -108,9 +112,12 @@ class Shop:
             registry.push(reference)
         registry.push("sutazai/frontend:1.0.1")
         self.words: dict[str, Any] = {"registry": registry.address, "version": "1.0.0", "fault": ""}
-        for path, text in (("config/edge/Caddyfile", CADDYFILE), ("config/teller/index.html", "open\n")):
-            (self.folder / path).parent.mkdir(parents=True)
-            (self.folder / path).write_text(text)
+        switch = (PACKAGED_PLATFORM / "config" / "edge" / "switch.sh").read_text()
+        files = {"edge/Caddyfile": CADDYFILE, "edge/switch.sh": switch, "teller/index.html": "open\n"}
+        for path, text in files.items():
+            file = self.folder / "config" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
         self.texts = {"core": CORE, "extras": EXTRAS}
         self.write()
 
