@@ -84,9 +84,12 @@ def carry_out(
         OpsError: when an image cannot be had or a precondition does not hold; nothing was changed then.
     """
     due = [phase for phase in phases if plan.of_phase(phase) or not here.is_good(release, phase)]
+    orders = [_order(here, release, phase, [step for step in plan.of_phase(phase) if _runs(step)]) for phase in due]
+    for order in orders:
+        here.engine.check(order)
     here.engine.ensure_networks(_networks(here, release))
-    for phase in due:
-        here.engine.pull(_order(here, release, phase, [step for step in plan.of_phase(phase) if _runs(step)]), progress)
+    for order in orders:
+        here.engine.pull(order, progress)
     done: list[PhaseReport] = []
     for phase in due:
         report = _roll_out(here, release, plan, phase, progress)

@@ -101,7 +101,15 @@ class Deployments:
         gathered = inputs.gather(self.settings, self.platform, selection.services, whole)
         number = self.releases.next_number()
         replaced = {*selection.services, *_gone(last, selection)}
-        release = make_release(number, gathered.wanted, gathered.tops, last=last, whole=whole, replaced=replaced)
+        release = make_release(
+            number,
+            gathered.wanted,
+            gathered.tops,
+            last=last,
+            whole=whole,
+            replaced=replaced,
+            order=[phase.name for phase in self.platform.phases],
+        )
         if last and release.means_the_same_as(last):
             release = last
         touched = _touched(self.platform, release, selection, replaced, last)

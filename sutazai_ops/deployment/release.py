@@ -23,7 +23,7 @@ from sutazai_ops.model import Model
 from sutazai_ops.platform.compose_file import ComposeDumper
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -109,28 +109,29 @@ def make_release(
     last: Release | None,
     whole: Collection[str],
     replaced: Collection[str],
+    order: Sequence[str],
 ) -> Release:
     """What shall run: `wanted` in the place of the services `replaced`, all else as in the last release.
 
     Args:
         number: of the new release.
         wanted: the services that are meant anew; those of `replaced` that are not among them are gone.
-        tops: what the phases' files say beside their services, in roll-out order.
+        tops: what the phases' files say beside their services.
         last: the release that is meant to run now.
         whole: the phases that are rolled out as a whole.
         replaced: names of services.
+        order: of the phases in a roll-out.
     """
     before = last.services if last else {}
     services = {name: service for name, service in before.items() if name not in replaced}
     services |= {one.name: _released(number, one, before.get(one.name)) for one in wanted}
     phases = {**(last.phases if last else {}), **tops}
-    order = [*tops, *(phase for phase in phases if phase not in tops)]
     used = {service.phase for service in services.values()}
-    position = {phase: index for index, phase in enumerate(order)}
+    position = {phase: index for index, phase in enumerate([*order, *sorted(set(phases) - set(order))])}
     return Release(
         number=number,
-        phases={phase: phases[phase] for phase in order if phase in used},
-        whole=tuple(phase for phase in order if phase in whole),
+        phases={phase: phases[phase] for phase in sorted(used, key=position.__getitem__)},
+        whole=tuple(sorted(whole)),
         services=dict(sorted(services.items(), key=lambda item: (position[item[1].phase], item[0]))),
     )
 

@@ -304,6 +304,9 @@ class Engine(Protocol):
             Refused: for one that is there and is not as it is meant; nothing is changed then.
         """
 
+    def check(self, order: Order) -> None:
+        """Have the order's file read by whoever will run it; raises `BadInput` with what it does not take."""
+
     def pull(self, order: Order, progress: Progress) -> None:
         """Have every image of the order on the host; raises `OpsError` naming the service whose image cannot be had."""
 

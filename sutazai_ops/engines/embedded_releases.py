@@ -66,6 +66,9 @@ class Releases:
     def ensure_networks(self, networks: Sequence[Network]) -> None:
         """Processes of one machine reach each other over its loopback: there is nothing to make."""
 
+    def check(self, order: Order) -> None:
+        """What this engine reads of a release it has itself written."""
+
     def pull(self, order: Order, progress: Progress) -> None:
         """The servers come out of wheels that are installed already: there is nothing to have."""
 

@@ -30,7 +30,7 @@ from sutazai_ops.engines.compose.observe import (
 )
 from sutazai_ops.engines.compose.waiting import wait_until_well
 from sutazai_ops.engines.external import external_server, product_of
-from sutazai_ops.errors import CommandFailed, OpsError, Refused, ToolMissing, Unreachable, Unsupported
+from sutazai_ops.errors import BadInput, CommandFailed, OpsError, Refused, ToolMissing, Unreachable, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -156,6 +156,18 @@ class ComposeEngine:
         with daemon.speaking(f"cannot make the network {network.name}"):
             self._docker.create_network(
                 network.name, driver="bridge", internal=network.internal, labels={STAMPED: "yes"}, check_duplicate=True
+            )
+
+    def check(self, order: Order) -> None:
+        """Have Compose itself read the order's file; raises `BadInput` with what it does not take."""
+        process = commands.start(commands.configuration(order))
+        words = process.communicate(timeout=COMPOSE_SECONDS)[1]
+        if process.returncode != 0:
+            lines = [line.strip() for line in words.splitlines() if line.strip()]
+            raise BadInput(
+                f"Compose does not take the phase {order.file.stem}: {lines[-1] if lines else 'it gave no reason'}",
+                where=str(order.file),
+                remedy="correct the phase's file; nothing was changed",
             )
 
     def pull(self, order: Order, progress: Progress) -> None:
