@@ -28,6 +28,7 @@ _NO_WAY = {
     errno.EROFS: ("the file system is read-only", "mount it writable, or put the folder elsewhere"),
     errno.ENOENT: ("the folder does not exist", "create it, or mount the disk it is on"),
     errno.ENOTDIR: ("a part of the path is a file", "correct the path"),
+    errno.EEXIST: ("a file stands where the folder should be", "move it away"),
     errno.EIO: ("the disk reports an error", "look into the system's log: the disk may be failing"),
 }
 

@@ -40,7 +40,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before what loses n
 @app.command()
 def plan(phase: Phases = None, services: Services = None, *, json: AsJson = False) -> None:
     """Show what a deployment would change, and why. Exit code 2: there is something to do."""
-    prepared = _open().prepare(phases=phase, services=_names(services))
+    prepared = _open().plan(phases=phase, services=_names(services))
     _show_prepared(Terminal(), prepared, json=json, next_="sutazai-ops deploy" + _again(phase, services))
     if prepared.plan.changes:
         raise typer.Exit(ExitCode.CHANGES)
@@ -190,6 +190,7 @@ def _again(phases: list[str] | None, services: str | None) -> str:
 
 def _show_prepared(terminal: Terminal, prepared: Prepared, *, json: bool, next_: str) -> None:
     facts = {**_plan_facts(prepared.plan), "findings": [asdict(finding) for finding in prepared.findings]}
+    facts["unseen"] = prepared.unseen
 
     def show() -> None:
         _show_plan(terminal, prepared)
@@ -208,7 +209,8 @@ def _show_plan(terminal: Terminal, prepared: Prepared) -> None:
         terminal.table(["", "service", "why"], [row for step in plan.changes for row in _rows(step)])
     else:
         terminal.say("  nothing to do: what runs is what is meant")
-    notes = [f"{service} is left out: {why}" for service, why in plan.left_out]
+    notes = [f"{prepared.unseen}: held against the last release alone"] if prepared.unseen else []
+    notes += [f"{service} is left out: {why}" for service, why in plan.left_out]
     notes += [
         f"{orphan.service} runs in {orphan.phase} and stands in no file: it is left alone" for orphan in plan.orphans
     ]

@@ -7,8 +7,9 @@ runs is asked from the engine, and where none answers the plan says that it was 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ from sutazai_ops.deployment.major import crossings
 from sutazai_ops.deployment.plan import make_plan
 from sutazai_ops.deployment.release import Outcome, Releases, make_release
 from sutazai_ops.deployment.selection import select
-from sutazai_ops.errors import BadInput, OpsError, Refused
+from sutazai_ops.engines import Container, Health, State
+from sutazai_ops.errors import BadInput, OpsError, Refused, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from sutazai_ops.deployment.inputs import Inputs
     from sutazai_ops.deployment.lint import Finding
     from sutazai_ops.deployment.plan import Plan, Running
-    from sutazai_ops.deployment.release import Release
+    from sutazai_ops.deployment.release import Release, ReleasedService
     from sutazai_ops.deployment.selection import Selection
     from sutazai_ops.engines import Engine
     from sutazai_ops.installation import Installation
@@ -54,6 +56,8 @@ class Prepared:
     """The files to copy and the secrets to generate before the release can run."""
     findings: tuple[Finding, ...] = ()
     """What the lint says of it."""
+    unseen: str = ""
+    """Why what runs could not be looked at, where the plan was made against the last release alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,21 @@ class Deployments:
         """Where it runs."""
         return self.installation.engine
 
-    def prepare(self, *, phases: Sequence[str] | None = None, services: Sequence[str] | None = None) -> Prepared:
+    def plan(self, *, phases: Sequence[str] | None = None, services: Sequence[str] | None = None) -> Prepared:
+        """As `prepare`; where no engine answers, as if what runs were what the last release means."""
+        try:
+            return self.prepare(phases=phases, services=services)
+        except Unreachable as error:
+            prepared = self.prepare(phases=phases, services=services, look=_as_released)
+            return replace(prepared, unseen=error.what)
+
+    def prepare(
+        self,
+        *,
+        phases: Sequence[str] | None = None,
+        services: Sequence[str] | None = None,
+        look: Look | None = None,
+    ) -> Prepared:
         """Make the release in which these phases or services are as the files say, and the plan to get there.
 
         Raises:
@@ -113,7 +131,8 @@ class Deployments:
         if last and release.means_the_same_as(last):
             release = last
         touched = _touched(self.platform, release, selection, replaced, last)
-        plan = make_plan(release, last, self.running(release, touched, last), replaced, selection.left_out)
+        running = (look or self.running)(release, touched, last)
+        plan = make_plan(release, last, running, replaced, selection.left_out)
         return Prepared(release, plan, touched, gathered, tuple(lint(release, self.platform)))
 
     def deploy(
@@ -283,6 +302,31 @@ class Deployments:
     def _write(self, release: Release, because: str) -> None:
         if release.number not in self.releases.numbers():
             self.releases.write(release, because, datetime.now(UTC))
+
+
+Look = Callable[["Release", "Sequence[str]", "Release | None"], "Running"]
+"""How what runs is come to know."""
+
+
+def _as_released(release: Release, phases: Sequence[str], last: Release | None) -> Running:  # noqa: ARG001
+    """What would run, were it as the last release means it."""
+    return {phase: {one.name: (_as_meant(one),) for one in last.of_phase(phase)} if last else {} for phase in phases}
+
+
+def _as_meant(service: ReleasedService) -> Container:
+    image = str(service.definition.get("image", ""))
+    return Container(
+        id="",
+        name=service.name,
+        project="",
+        state=State.RUNNING,
+        health=Health.UNKNOWN,
+        image=image,
+        image_id=image,
+        spec=service.spec,
+        release=service.release,
+        is_process=True,
+    )
 
 
 def _gone(last: Release | None, selection: Selection) -> set[str]:

@@ -193,6 +193,8 @@ class Releases:
             number = int((self.folder / CURRENT).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise OpsError(f"the releases cannot be read: {error.strerror}", where=str(self.folder)) from None
         except ValueError:
             raise Corrupt(
                 "it is not known which release is meant to run",
