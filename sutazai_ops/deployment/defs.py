@@ -214,7 +214,6 @@ def _gate(phase: Phase, platform: Platform) -> dg.AssetsDefinition:
         ],
     )
     def gate(operations: Operations) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
-        from sutazai_ops.deployment.gate import ask_once
 
         with telling_dagster():
             deployments = _open(operations)

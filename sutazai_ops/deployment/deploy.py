@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from sutazai_ops.progress import Progress
 
 LOG_LINES = 20
+PATIENCE_SECONDS = 20.0
+"""What a phase gives those that it stands on: one of them may just have been made anew, and others notice it late."""
 MAKES_ANEW = {Act.RECREATE, Act.RUNTIME_DRIFT}
 
 
@@ -247,7 +249,7 @@ def _refuse_without_what_it_needs(here: Deployments, phase: str, steps: Sequence
         if here.platform.service(name).phase != phase
     }
     services = [here.platform.service(name) for name in sorted(needed)]
-    if failed := [one for one in gate.ask_once(here.engine, services) if not one.passed]:
+    if failed := [one for one in gate.ask(here.engine, services, PATIENCE_SECONDS) if not one.passed]:
         raise Refused(
             f"phase {phase} needs {failed[0].service}, which is not well: {failed[0].because}",
             remedy=f"deploy what it needs first: sutazai-ops deploy --services {','.join(v.service for v in failed)}",

@@ -52,7 +52,7 @@ def check(
     """
     lasting = [service for service in services if service.name not in one_shots]
     before = _restarts(containers())
-    reports = _until_well(engine, lasting)
+    reports = _until_well(engine, lasting, PROBE_SECONDS)
     failed = {report.service: report.outcome.because for report in reports if not _is_fine(report)}
     if not failed:
         failed = _watch(containers, before, {service.name for service in lasting}, settle_seconds)
@@ -67,16 +67,16 @@ def check(
     ]
 
 
-def ask_once(engine: Engine, services: Sequence[Service]) -> list[Verdict]:
-    """What the probes of these services say now."""
+def ask(engine: Engine, services: Sequence[Service], seconds: float = 0.0) -> list[Verdict]:
+    """What the probes of these services say, asked again for as long as `seconds` while one is not well."""
     return [
         Verdict(report.service, _is_fine(report), report.outcome.because)
-        for report in probes.probe_all(services, engine)
+        for report in _until_well(engine, services, seconds)
     ]
 
 
-def _until_well(engine: Engine, services: Sequence[Service]) -> list[Report]:
-    deadline = time.monotonic() + PROBE_SECONDS
+def _until_well(engine: Engine, services: Sequence[Service], seconds: float) -> list[Report]:
+    deadline = time.monotonic() + seconds
     reports = probes.probe_all(services, engine)
     while time.monotonic() < deadline and (late := {r.service for r in reports if not _is_fine(r)}):
         time.sleep(PAUSE_SECONDS)
