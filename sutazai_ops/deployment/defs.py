@@ -222,7 +222,7 @@ def _gate(phase: Phase, platform: Platform) -> dg.AssetsDefinition:
             lasting = [
                 platform.services[one.name] for one in meant if not one.one_shot and one.name in platform.services
             ]
-            verdicts = ask_once(deployments.engine, lasting)
+            verdicts = ask(deployments.engine, lasting, PATIENCE_SECONDS)
         failed = [verdict for verdict in verdicts if not verdict.passed]
         table = dg.MetadataValue.table(
             [
