@@ -214,6 +214,8 @@ def _gate(phase: Phase, platform: Platform) -> dg.AssetsDefinition:
         ],
     )
     def gate(operations: Operations) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
+        from sutazai_ops.deployment.deploy import PATIENCE_SECONDS
+        from sutazai_ops.deployment.gate import ask
 
         with telling_dagster():
             deployments = _open(operations)
