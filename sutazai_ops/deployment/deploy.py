@@ -19,7 +19,7 @@ from sutazai_ops.deployment import gate
 from sutazai_ops.deployment.major import crossings
 from sutazai_ops.deployment.order import levels
 from sutazai_ops.deployment.plan import make_plan
-from sutazai_ops.deployment.release import Outcome, Release
+from sutazai_ops.deployment.release import Outcome, assemble
 from sutazai_ops.deployment.replace import point_proxy_at, replace_start_first
 from sutazai_ops.engines import Act, Network, Order, State
 from sutazai_ops.errors import OpsError, Refused
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sutazai_ops.deployment.deployments import Deployments
     from sutazai_ops.deployment.gate import Verdict
     from sutazai_ops.deployment.plan import Plan, Step
+    from sutazai_ops.deployment.release import Release, ReleasedPhase, ReleasedService
     from sutazai_ops.engines import Container
     from sutazai_ops.platform import Service
     from sutazai_ops.progress import Progress
@@ -86,7 +87,11 @@ def carry_out(
         OpsError: when an image cannot be had or a precondition does not hold; nothing was changed then.
     """
     due = [phase for phase in phases if plan.of_phase(phase) or not here.is_good(release, phase)]
-    orders = [_order(here, release, phase, [step for step in plan.of_phase(phase) if _runs(step)]) for phase in due]
+    orders = [
+        _order(here, release, phase, [s for s in plan.of_phase(phase) if _runs(s)])
+        for phase in due
+        if phase in release.phases
+    ]
     for order in orders:
         here.engine.check(order)
     here.engine.ensure_networks(_networks(here, release))
@@ -94,13 +99,26 @@ def carry_out(
         here.engine.pull(order, progress)
     done: list[PhaseReport] = []
     for phase in due:
-        report = _roll_out(here, release, plan, phase, progress)
+        try:
+            report = _roll_out(here, release, plan, phase, progress)
+        except OpsError:
+            _keep_what_is_done(here, release, done)
+            raise
         if report.outcome is not Outcome.GOOD:
             back = put_back(here, release, phase, done, report, progress)
             raise _failure(back, Report(plan, (*done, back)))
         done.append(report)
     here.releases.make_current(release.number)
     return tuple(done)
+
+
+def _keep_what_is_done(here: Deployments, release: Release, done: Sequence[PhaseReport]) -> None:
+    """Mean what runs by now: the phases that went well as this release means them, the others as before."""
+    last = here.releases.current()
+    if done:
+        kept = _mixed(here, release, last, [], {report.phase for report in done})
+        here.releases.write(kept, f"as far as release {release.number} came", datetime.now(UTC))
+        here.releases.make_current(kept.number)
 
 
 def _roll_out(here: Deployments, release: Release, plan: Plan, phase: str, progress: Progress) -> PhaseReport:
@@ -182,7 +200,7 @@ def put_back(
         )
         here.releases.make_current(failed.number)
         return _with(report, because=f"{report.because}\n{why}")
-    back = _mixed(here, failed, good, last, phase, {*(one.phase for one in done)})
+    back = _mixed(here, failed, last, [good.of_phase(phase)], {one.phase for one in done}, {phase: good.phases[phase]})
     here.releases.write(back, f"roll back {phase} to release {good.number}", datetime.now(UTC))
     here.releases.make_current(back.number)
     try:
@@ -205,28 +223,26 @@ def _with(report: PhaseReport, **changes: object) -> PhaseReport:
 
 
 def _mixed(
-    here: Deployments, failed: Release, good: Release, last: Release | None, phase: str, done: set[str]
+    here: Deployments,
+    failed: Release,
+    last: Release | None,
+    put_back: Sequence[Sequence[ReleasedService]],
+    done: set[str],
+    phases_put_back: Mapping[str, ReleasedPhase] | None = None,
 ) -> Release:
-    """Phases that went well as the failed release means them, the failed one as it was good, the others as before."""
+    """A release of the phases that went well, of what is put back, and of all else as it was meant before."""
+    back = dict(phases_put_back or {})
     before = last.services.values() if last else ()
     services = [
         *(one for one in failed.services.values() if one.phase in done),
-        *good.of_phase(phase),
-        *(one for one in before if one.phase != phase and one.phase not in done),
+        *(one for group in put_back for one in group),
+        *(one for one in before if one.phase not in back and one.phase not in done),
     ]
-    phases = {**failed.phases, **(last.phases if last else {}), phase: good.phases[phase]}
-    phases |= {name: failed.phases[name] for name in done}
-    used = {service.phase for service in services}
-    order = [name for name in (one.name for one in here.platform.phases) if name in phases]
-    order += [name for name in phases if name not in order]
-    position = {name: index for index, name in enumerate(order)}
-    return Release(
-        number=here.releases.next_number(),
-        phases={name: phases[name] for name in order if name in used},
-        whole=tuple(name for name in failed.whole if name in done or (last is not None and name in last.whole)),
-        services={
-            one.name: one for one in sorted(services, key=lambda service: (position[service.phase], service.name))
-        },
+    phases = {**failed.phases, **(last.phases if last else {}), **back}
+    phases |= {name: failed.phases[name] for name in done if name in failed.phases}
+    whole = {name for name in failed.whole if name in done or (last is not None and name in last.whole)}
+    return assemble(
+        here.releases.next_number(), services, phases, whole, [phase.name for phase in here.platform.phases]
     )
 
 

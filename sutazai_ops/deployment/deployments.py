@@ -233,8 +233,9 @@ class Deployments:
         return {phase: self.engine.observe_project(known[phase].project) for phase in phases if phase in known}
 
     def project(self, release: Release, phase: str) -> str:
-        """The Compose project of a phase."""
-        return release.phases[phase].project
+        """The Compose project of a phase, of one too of which nothing is meant to run any more."""
+        known = release if phase in release.phases else self.releases.current()
+        return known.phases[phase].project if known else self.platform.phase(phase).project
 
     def is_good(self, release: Release, phase: str) -> bool:
         """Whether the phase passed its gate as this release, or the one it was carried over from, means it."""

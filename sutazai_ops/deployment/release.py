@@ -126,13 +126,26 @@ def make_release(
     services = {name: service for name, service in before.items() if name not in replaced}
     services |= {one.name: _released(number, one, before.get(one.name)) for one in wanted}
     phases = {**(last.phases if last else {}), **tops}
-    used = {service.phase for service in services.values()}
+    return assemble(number, services.values(), phases, whole, order)
+
+
+def assemble(
+    number: int,
+    services: Iterable[ReleasedService],
+    phases: Mapping[str, ReleasedPhase],
+    whole: Collection[str],
+    order: Sequence[str],
+) -> Release:
+    """A release of these services, in the order in which every release is written; phases without one are left out."""
+    everything = list(services)
+    used = {service.phase for service in everything}
     position = {phase: index for index, phase in enumerate([*order, *sorted(set(phases) - set(order))])}
+    everything.sort(key=lambda service: (position[service.phase], service.name))
     return Release(
         number=number,
         phases={phase: phases[phase] for phase in sorted(used, key=position.__getitem__)},
         whole=tuple(sorted(whole)),
-        services=dict(sorted(services.items(), key=lambda item: (position[item[1].phase], item[0]))),
+        services={service.name: service for service in everything},
     )
 
 

@@ -1,0 +1,189 @@
+"""What a deployment does in which order, what it puts back, and what it means to run afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from recorded_engine import RecordedEngine
+
+from sutazai_ops.deployment.deploy import DeploymentFailed
+from sutazai_ops.deployment.deployments import Deployments
+from sutazai_ops.deployment.release import Outcome
+from sutazai_ops.engines import Act
+from sutazai_ops.errors import OpsError
+from sutazai_ops.installation import Installation
+from sutazai_ops.progress import Silent
+from sutazai_ops.settings import DeploySettings, Loaded, Settings
+
+CORE = """
+name: shop-core
+services:
+  db: {{image: "shop/db:1.0"}}
+  web: {{image: "shop/web:{web}", depends_on: [db]}}
+"""
+MONITORING = "name: shop-monitoring\nservices:\n  eye: {{image: 'shop/eye:{eye}'}}\n"
+
+
+class Shop:
+    """A platform of two phases on a recorded engine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.home = folder / "platform", folder / "home"
+        self.folder.mkdir()
+        self.engine: RecordedEngine | None = None
+        self.write()
+
+    def write(self, *, web: str = "1.0", eye: str = "1.0", more: str = "") -> None:
+        (self.folder / "core.yaml").write_text(CORE.format(web=web) + more)
+        (self.folder / "monitoring.yaml").write_text(MONITORING.format(eye=eye))
+
+    @property
+    def deployments(self) -> Deployments:
+        settings = Settings(home=self.home, platform=self.folder, deploy=DeploySettings(settle_seconds=0))
+        installation = Installation(Loaded(settings=settings, origins={}))
+        if self.engine is None:
+            self.engine = RecordedEngine(installation.platform)
+        self.engine.platform = installation.platform
+        installation.__dict__["engine"] = self.engine
+        return Deployments.of(installation)
+
+    def deploy(self, **selection):
+        return self.deployments.deploy(Silent(), **selection)
+
+    def running(self) -> dict[str, str]:
+        assert self.engine is not None
+        return {name: ones[-1].image for services in self.engine.projects.values() for name, ones in services.items()}
+
+    def meant(self) -> dict[str, str]:
+        current = self.deployments.releases.current()
+        return {one.name: one.definition["image"] for one in current.services.values()} if current else {}
+
+
+@pytest.fixture
+def shop(tmp_path) -> Shop:
+    return Shop(tmp_path)
+
+
+def test_phases_go_one_after_the_other_and_in_a_phase_what_others_depend_on_first(shop):
+    report = shop.deploy()
+    assert [phase.phase for phase in report.phases] == ["core", "monitoring"]
+    assert shop.engine.done == ["bring db", "bring web", "bring eye"]
+    assert shop.meant() == shop.running()
+
+
+def test_a_second_deployment_does_nothing_and_makes_no_release(shop):
+    shop.deploy()
+    assert shop.deploy().phases == ()
+    assert shop.deployments.releases.numbers() == [1]
+
+
+def test_a_phase_that_fails_is_put_back_as_a_release_of_its_own(shop):
+    shop.deploy()
+    shop.write(web="2.0")
+    shop.engine.broken.add("shop/web:2.0")
+    with pytest.raises(DeploymentFailed, match="phase core did not pass, and runs as release 1 again") as told:
+        shop.deploy()
+    assert told.value.where.endswith("its last words")
+    assert shop.running()["web"] == "shop/web:1.0"
+    assert shop.meant() == shop.running()
+    assert [shop.deployments.releases.record(n).outcomes.get("core") for n in (1, 2, 3)] == [
+        Outcome.GOOD, Outcome.FAILED, Outcome.GOOD,
+    ]  # fmt: skip
+
+
+def test_what_went_well_before_the_failure_stays(shop):
+    shop.deploy()
+    shop.write(web="2.0", eye="2.0")
+    shop.engine.broken.add("shop/eye:2.0")
+    with pytest.raises(DeploymentFailed, match="phase monitoring did not pass"):
+        shop.deploy()
+    assert shop.running() == {"db": "shop/db:1.0", "web": "shop/web:2.0", "eye": "shop/eye:1.0"}
+    assert shop.meant() == shop.running()
+
+
+def test_phases_after_the_failure_are_not_begun(shop):
+    shop.deploy()
+    shop.write(web="2.0", eye="2.0")
+    shop.engine.broken.add("shop/web:2.0")
+    with pytest.raises(DeploymentFailed):
+        shop.deploy()
+    assert shop.running()["eye"] == "shop/eye:1.0"
+
+
+def test_the_first_time_there_is_nothing_to_go_back_to_and_nothing_is_torn_down(shop):
+    shop.write(web="2.0")
+    shop.deployments  # noqa: B018  (makes the engine)
+    shop.engine.broken.add("shop/web:2.0")
+    with pytest.raises(DeploymentFailed, match="phase core did not pass") as told:
+        shop.deploy()
+    assert "no earlier release of core" in told.value.report.phases[-1].because
+    assert shop.running() == {"db": "shop/db:1.0", "web": "shop/web:2.0"}
+    shop.write()
+    shop.deploy()
+    assert shop.meant() == shop.running()
+
+
+def test_a_precondition_that_fails_late_leaves_what_is_done_and_means_it(shop):
+    shop.deploy()
+    shop.write(web="2.0", eye="2.0")
+    bring = shop.engine.bring
+
+    def refuse_eye(order, progress):
+        bring(order, progress)
+        shop.engine.observe_project = lambda project: (_ for _ in ()).throw(OpsError("the engine is gone"))
+
+    shop.engine.bring = refuse_eye
+    with pytest.raises(OpsError):
+        shop.deploy(phases=["core"])
+    del shop.engine.observe_project, shop.engine.bring
+    shop.deploy()
+    assert shop.meant() == shop.running()
+
+
+def test_an_image_that_is_missing_in_the_last_phase_changes_nothing_in_the_first(shop):
+    shop.deploy()
+    shop.engine.done.clear()
+    shop.write(web="2.0", eye="2.0")
+    shop.engine.missing.add("shop/eye:2.0")
+    with pytest.raises(OpsError, match="cannot be pulled"):
+        shop.deploy()
+    assert shop.engine.done == []
+    assert shop.meant() == shop.running()
+
+
+def test_naming_a_service_leaves_the_changes_of_the_others_for_later(shop):
+    shop.deploy()
+    shop.write(web="2.0", eye="2.0")
+    shop.deploy(services=["web"])
+    assert shop.running() == {"db": "shop/db:1.0", "web": "shop/web:2.0", "eye": "shop/eye:1.0"}
+    assert {step.service for step in shop.deployments.prepare().plan.changes} == {"eye"}
+
+
+def test_a_service_that_is_stopped_is_started(shop):
+    shop.deploy()
+    shop.engine.stop("db")
+    (step,) = shop.deployments.prepare().plan.changes
+    assert (step.service, step.act) == ("db", Act.START)
+
+
+def test_a_phase_whose_last_service_no_file_has_any_more_goes(shop):
+    shop.deploy()
+    (shop.folder / "monitoring.yaml").write_text("name: shop-monitoring\nservices:\n  ear: {image: 'shop/ear:1.0'}\n")
+    shop.deploy()
+    assert shop.running() == {"db": "shop/db:1.0", "web": "shop/web:1.0", "ear": "shop/ear:1.0"}
+
+
+def test_going_back_means_the_old_release_in_a_new_one(shop):
+    shop.deploy()
+    shop.write(web="2.0")
+    shop.deploy()
+    shop.deployments.roll_back(Silent(), 1)
+    assert shop.running()["web"] == "shop/web:1.0"
+    assert shop.deployments.releases.current().number == 3
+
+
+def test_every_phase_is_written_down_in_the_ledger(shop):
+    shop.deploy()
+    rows = shop.deployments.installation.ledger.recent_deployments(10)
+    assert {(row.phase, row.release, row.outcome) for row in rows} == {("core", 1, "good"), ("monitoring", 1, "good")}
