@@ -97,10 +97,12 @@ def _group(phase: str) -> str:
 
 
 def _spec(service: Service, platform: Platform, versions: dict[str, str]) -> dg.AssetSpec:
-    earlier = {platform.services[name].phase for name in service.depends_on} - {service.phase}
+    # A phase is not begun before the one before it is well, whether or not it needs anything of it.
+    names = [phase.name for phase in platform.phases if phase.services]
+    before = names[: names.index(service.phase)][-1:]
     return dg.AssetSpec(
         key=_key(service.name),
-        deps=[*map(_key, service.depends_on), *map(_gate_key, sorted(earlier))],
+        deps=[*map(_key, service.depends_on), *map(_gate_key, before)],
         group_name=_group(service.phase),
         description=service.description or service.image or service.name,
         code_version=versions.get(service.name),
@@ -182,6 +184,8 @@ def _metadata(
         "restarts": observed.restarts or 0,
         "health": str(observed.health),
     }
+    if not metadata["because"]:
+        del metadata["because"]
     if service and release:
         metadata |= {
             "release": service.release,
@@ -255,7 +259,7 @@ def _overlay(phase: Phase, platform: Platform) -> dg.AssetsDefinition:
         kinds={"docker"},
         owners=[OWNER],
         tags=TAGS,
-        deps=[_gate_key(one.name) for one in platform.phases if one.services],
+        deps=[_gate_key(one.name) for one in platform.phases if one.services][-1:],
         pool=POOL,
         output_required=False,
     )

@@ -32,10 +32,11 @@ def test_every_service_is_an_asset_that_explains_itself(loaded):
     assert [key for key, spec in specs.items() if not (spec.description and spec.owners and spec.kinds)] == []
 
 
-def test_a_service_stands_on_what_it_depends_on_and_on_the_gates_of_earlier_phases(loaded):
+def test_a_service_stands_on_what_it_depends_on_and_on_the_gate_of_the_phase_before(loaded):
     specs = {spec.key.to_user_string(): spec for spec in loaded.resolve_all_asset_specs()}
     on = {dep.asset_key.to_user_string() for dep in specs["platform/postgres-exporter"].deps}
     assert on == {"platform/postgres", "gate/core"}
+    assert {dep.asset_key.to_user_string() for dep in specs["platform/qdrant"].deps} == {"gate/monitoring"}
 
 
 def test_the_code_version_of_a_service_changes_with_its_image(tmp_path):
