@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sutazai_ops import human
+from sutazai_ops.deployment.limits import limits
 from sutazai_ops.deployment.ports import published
-from sutazai_ops.deployment.wanted import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

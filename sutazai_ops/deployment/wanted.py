@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from sutazai_ops.deployment.files import FROM_A_RELEASE, Files, with_copies
 from sutazai_ops.deployment.mounts import bind_of, configs, used
 from sutazai_ops.engines.labels import SECRET_VERSION
-from sutazai_ops.errors import BadInput
 from sutazai_ops.platform import Tier
 
 if TYPE_CHECKING:
@@ -49,16 +47,6 @@ class WantedService:
     """Whether a new version is started beside the old one, which then is taken away."""
     spec: str
     """SHA-256 of all that it is made of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a service may use of its host; None where it has no limit."""
-
-    memory: int | None = None
-    """Bytes."""
-    cpus: float | None = None
-    pids: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,48 +100,6 @@ def wanted_top(platform: Platform, phase: str, phases: Collection[str], files: F
         for section, values in top.items()
         if values
     }
-
-
-def limits(definition: Mapping[str, Any]) -> Limits:
-    """What a definition allows its service, in either of the two places where Compose takes it.
-
-    Raises:
-        BadInput: for a size or a number that Compose would not take.
-    """
-    given = ((definition.get("deploy") or {}).get("resources") or {}).get("limits") or {}
-    memory = given.get("memory", definition.get("mem_limit"))
-    cpus = given.get("cpus", definition.get("cpus"))
-    pids = given.get("pids", definition.get("pids_limit"))
-    try:
-        # Zero is no limit, and so is -1 for processes.
-        return Limits(
-            memory=size(memory) or None if memory is not None else None,
-            cpus=float(cpus) or None if cpus is not None else None,
-            pids=int(pids) if pids is not None and int(pids) > 0 else None,
-        )
-    except (ValueError, TypeError):
-        raise BadInput(
-            f"the limits are no numbers: memory {memory!r}, cpus {cpus!r}, pids {pids!r}",
-            remedy='write them as {memory: 512M, cpus: "0.5", pids: 200}',
-        ) from None
-
-
-_SIZE = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kmgtp]?)(?:i?b)?\s*", re.IGNORECASE)
-
-
-def size(text: object) -> int:
-    """A size as Compose writes it in bytes: `512M`, `1.5gb`, `1024`; a kilobyte has 1024 bytes.
-
-    The rule is https://docs.docker.com/reference/compose-file/extension/#specifying-byte-values. Raises `ValueError`.
-
-    >>> size("1.5gb")
-    1610612736
-    """
-    match = _SIZE.fullmatch(str(text))
-    if match is None:
-        msg = f"{text!r} is no size"
-        raise ValueError(msg)
-    return int(float(match["number"]) * 1024 ** " kmgtp".index(match["unit"].lower() or " "))
 
 
 def _wanted(

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sutazai_ops.deployment.files import Files, plan_files
-from sutazai_ops.deployment.wanted import Ingredients, Limits, limits, size, spec, wanted_services, wanted_top
+from sutazai_ops.deployment.limits import Limits, limits, size
+from sutazai_ops.deployment.wanted import Ingredients, spec, wanted_services, wanted_top
 from sutazai_ops.errors import BadInput
 from sutazai_ops.platform import External, read_platform, with_external
 
