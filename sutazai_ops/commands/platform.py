@@ -158,6 +158,7 @@ def _release(here: Installation, observed: Sequence[Observed]) -> dict[str, Any]
         "number": release.number,
         "made": releases.record(release.number).created_at,
         "services": sorted(release.services),
+        "one_shots": sorted(name for name, service in release.services.items() if service.one_shot),
         "drifts": [asdict(drift) for drift in drifts],
     }
 
@@ -177,6 +178,7 @@ def _show_status(
     now = datetime.now(UTC)
     terminal.say(f"{here.settings.environment} on {here.engine.name}, {_release_words(release, now)}")
     terminal.say(f"platform {here.platform.folder}\n")
+    done = {one.service for one in observed if release and _is_done(one, release)}
     shown = [one for one in observed if one.state != "absent" or (release and one.service in release["services"])]
     drifted = {drift["service"] for drift in release["drifts"]} if release else set()
     if shown:
@@ -186,8 +188,8 @@ def _show_status(
                 [
                     here.platform.service(one.service).phase,
                     one.service,
-                    one.state,
-                    one.health,
+                    "done" if one.service in done else one.state,
+                    "ok" if one.service in done else one.health,
                     human.since(one.started_at, now) if one.started_at else "",
                     _note(here.platform, one) + (", drifted" if one.service in drifted else ""),
                 ]
@@ -196,10 +198,16 @@ def _show_status(
         )
     for words, count in _left_out(here, observed, shown).items():
         terminal.say(f"{words} ({count} services)")
-    counts = Counter(one.health for one in shown)
+    counts = Counter("ok" if one.service in done else str(one.health) for one in shown)
     healths = ", ".join(f"{count} {health}" for health, count in counts.items()) or "none runs"
     terminal.say(f"{len(shown)} services: {healths}\n")
     terminal.facts({"last verified backup": _backup_words(backup, now), "next": _next(here, release, shown)})
+
+
+def _is_done(observed: Observed, release: dict[str, Any]) -> bool:
+    """Whether it is a one-shot that has ended well, which is all that was asked of it."""
+    is_one_shot = observed.service in release["one_shots"]
+    return is_one_shot and all(container.exit_code == 0 for container in observed.containers)
 
 
 def _release_words(release: dict[str, Any] | None, now: datetime) -> str:

@@ -14,6 +14,7 @@ from sutazai_ops.terminal import AsJson, Terminal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sutazai_ops.installation import Installation
     from sutazai_ops.monitoring.probes import Outcome, Report
     from sutazai_ops.platform import Platform, Service
 
@@ -21,7 +22,7 @@ app = typer.Typer()
 
 Services = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[SERVICE]…", help="Only these; if none is named, all that are not meant to end."),
+    typer.Argument(metavar="[SERVICE]…", help="Only these; if none is named, all that are meant to run."),
 ]
 
 
@@ -32,7 +33,7 @@ def probe(services: Services = None, *, json: AsJson = False) -> None:
 
     terminal = Terminal()
     here = open_installation()
-    selected = here.platform.select(services) if services else _lasting(here.platform)
+    selected = here.platform.select(services) if services else _meant(here)
     with terminal.progress(json=json) as progress, progress.step(f"probe {len(selected)} services"):
         reports = probe_all(selected, here.engine)
     facts = [_facts(here.platform, report) for report in reports]
@@ -41,12 +42,23 @@ def probe(services: Services = None, *, json: AsJson = False) -> None:
         raise typer.Exit(ExitCode.CANNOT)
 
 
-def _lasting(platform: Platform) -> list[Service]:
-    """All services but those that have ended by now as they should, and that nobody can ask."""
+def _meant(here: Installation) -> list[Service]:
+    """What is meant to run: the current release's, or before the first whatever this engine can run.
+
+    Not those that have ended by now as they should, and that nobody can ask.
+    """
+    from sutazai_ops.deployment.release import Releases
     from sutazai_ops.deployment.wanted import one_shots
 
-    ending = one_shots({service.name: service.compose for service in platform})
-    return [service for service in platform if service.name not in ending]
+    release = Releases(here.settings.releases).current()
+    ending = one_shots({service.name: service.compose for service in here.platform})
+    return [
+        service
+        for service in here.platform
+        if service.name not in ending
+        and (service.external or not here.engine.cannot_run(service))
+        and (release is None or service.name in release.services or service.external)
+    ]
 
 
 def _facts(platform: Platform, report: Report) -> dict[str, Any]:
