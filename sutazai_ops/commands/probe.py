@@ -38,7 +38,7 @@ def probe(services: Services = None, *, json: AsJson = False) -> None:
         reports = probe_all(selected, here.engine)
     facts = [_facts(here.platform, report) for report in reports]
     terminal.show(facts, lambda: _show(terminal, here.platform, reports), json=json)
-    if any(report.outcome.state is not ProbeState.OK for report in reports):
+    if not reports or any(report.outcome.state is not ProbeState.OK for report in reports):
         raise typer.Exit(ExitCode.CANNOT)
 
 
@@ -90,6 +90,9 @@ def _show(terminal: Terminal, platform: Platform, reports: Sequence[Report]) -> 
         ],
         right=["latency"],
     )
+    if not reports:
+        terminal.say("nothing that is meant to run here can be asked")
+        return
     counts = Counter(report.outcome.state for report in reports)
     terminal.say(f"{len(reports)} probes: {', '.join(f'{count} {state}' for state, count in counts.items())}")
 

@@ -232,7 +232,7 @@ services:
 def test_the_command_shows_every_probe_and_ends_with_3_where_one_is_not_ok(tmp_path):
     (tmp_path / "core.yaml").write_text(COMPOSE)
     environment = {"SUTAZAI_HOME": str(tmp_path / "home"), "SUTAZAI_PLATFORM": str(tmp_path)}
-    environment["SUTAZAI_ENGINE"] = "embedded"
+    environment |= {"SUTAZAI_ENGINE": "compose", "DOCKER_HOST": "tcp://127.0.0.1:1"}
     done = CliRunner().invoke(app, ["--json"], env=environment)
     facts = json.loads(done.stdout)
     assert done.exit_code == ExitCode.CANNOT
@@ -255,3 +255,10 @@ def test_a_service_that_ends_on_purpose_is_asked_only_when_it_is_named(tmp_path)
     assert json.loads(CliRunner().invoke(app, ["--json"], env=environment).stdout) == []
     done = CliRunner().invoke(app, ["once"], env=environment)
     assert (done.exit_code, "no probe" in done.stdout) == (ExitCode.CANNOT, True)
+
+
+def test_where_nothing_can_be_asked_all_is_not_called_well(tmp_path):
+    (tmp_path / "core.yaml").write_text(COMPOSE)
+    environment = {"SUTAZAI_HOME": str(tmp_path / "home"), "SUTAZAI_PLATFORM": str(tmp_path)}
+    done = CliRunner().invoke(app, ["--json"], env=environment | {"SUTAZAI_ENGINE": "embedded"})
+    assert (json.loads(done.stdout), done.exit_code) == ([], ExitCode.CANNOT)
