@@ -131,19 +131,15 @@ class DeploySettings(Model):
     settle_seconds: float = Field(default=5, ge=0)
     """How long a service has to run without a restart before it counts as healthy."""
     health_timeout_seconds: int = Field(default=300, ge=1)
-    """How long services may take to become healthy."""
+    """How long a service may take to become healthy, even where its own health check would wait longer."""
     allow_overcommit: bool = False
     """Whether the limits of all services may add up to more than the host has."""
     lock_wait_seconds: float = Field(default=0, ge=0)
     """How long a deployment waits for another one to end."""
     drift_schedule: Cron = "0 * * * *"
     """When what runs is compared with what was meant, as cron, in `timezone`."""
-    keep_releases: int = Field(default=20, ge=1)
-    """How many releases stay in the home folder."""
     strict: bool | None = None
     """Whether whatever the lint finds is refused, and not only what would fail; in production alone if left out."""
-    public: tuple[ServiceName, ...] | None = None
-    """The services that may be reached from beyond this host; those with `x-sutazai.proxy` if left out."""
 
 
 class Settings(BaseSettings):

@@ -62,6 +62,7 @@ class ComposeEngine:
         self._settings = settings
         self._platform = platform
         self._home = settings.home
+        self._patience = settings.deploy.health_timeout_seconds
 
     @cached_property
     def _docker(self) -> APIClient:
@@ -216,7 +217,7 @@ class ComposeEngine:
     ) -> None:
         process = commands.start(argv)
         try:
-            broken = wait_until_well(look, services, _one_shots(order), worker=process.poll)
+            broken = wait_until_well(look, services, _one_shots(order), at_most=self._patience, worker=process.poll)
             words = process.communicate(timeout=COMPOSE_SECONDS)[1]
         except BaseException:
             process.terminate()
@@ -329,7 +330,7 @@ class ComposeEngine:
 
     def _await(self, service: str) -> None:
         project = self._project(self._platform.service(service))
-        broken = wait_until_well(lambda: self._of(project), [service], ())
+        broken = wait_until_well(lambda: self._of(project), [service], (), at_most=self._patience)
         if broken:
             raise self._not_well(broken, self._of(project))
 

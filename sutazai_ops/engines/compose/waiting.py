@@ -26,6 +26,7 @@ def wait_until_well(
     services: Collection[str],
     one_shots: Collection[str],
     *,
+    at_most: float,
     worker: Callable[[], int | None] = lambda: 0,
 ) -> dict[str, str]:
     """Look again and again until every service is well, one is broken, or the time is over.
@@ -34,6 +35,7 @@ def wait_until_well(
         look: the containers that count, by service.
         services: which to wait for.
         one_shots: those of them that are done once they have ended well.
+        at_most: seconds that a service may take, even where its own health check would wait longer.
         worker: the exit code of whoever brings them up; None while it is at work, so that what is missing may yet come.
 
     Returns:
@@ -48,9 +50,10 @@ def wait_until_well(
         code = worker()
         if code is not None and (broken or not waiting or code):
             return broken
-        late = [name for name in waiting if time.monotonic() - started > _patience(now.get(name, ()))]
+        patience = {name: min(at_most, _patience(now.get(name, ()))) for name in waiting}
+        late = [name for name in waiting if time.monotonic() - started > patience[name]]
         if late and code is not None:
-            return {name: f"it was not healthy after {_patience(now.get(name, ())):.0f} s" for name in late}
+            return {name: f"it was not healthy after {patience[name]:.0f} s" for name in late}
         time.sleep(PAUSE_SECONDS)
 
 
