@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from sutazai_ops import human
-from sutazai_ops.backups.disk import free_bytes
+from sutazai_ops.disk import free_bytes
 from sutazai_ops.engines import account, toolchain
 from sutazai_ops.errors import OpsError, ToolMissing
 

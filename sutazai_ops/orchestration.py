@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from sutazai_ops.backups.disk import readable
+from sutazai_ops import human
 from sutazai_ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class LoggedProgress:
     @contextmanager
     def step(self, what: str, expected: int | None = None) -> Iterator[Callable[[int], None]]:
         """Log a step."""
-        self._log.info(f"{what}{f', about {readable(expected)}' if expected else ''}")
+        self._log.info(f"{what}{f', about {human.size(expected)}' if expected else ''}")
         started = time.monotonic()
         passed = 0
 
@@ -77,5 +77,5 @@ class LoggedProgress:
             passed += more
 
         yield advance
-        amount = f"{readable(passed)} in " if passed else ""
+        amount = f"{human.size(passed)} in " if passed else ""
         self._log.info(f"{what}: done, {amount}{time.monotonic() - started:.1f} s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from sutazai_ops.backups.disk import writing
+from sutazai_ops.disk import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

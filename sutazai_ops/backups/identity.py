@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from sutazai_ops.backups.disk import flush, writing
+from sutazai_ops.disk import flush, writing
 from sutazai_ops.errors import Corrupt, OpsError
 from sutazai_ops.model import Model
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops import __version__
 from sutazai_ops.backups import records, retention
 from sutazai_ops.backups.kinds import Workbench, kind_of
-from sutazai_ops.backups.lock import lease
+from sutazai_ops.backups.lease import lease
 from sutazai_ops.backups.manifest import Manifest, Outcome, Rung, new_set_id
 from sutazai_ops.backups.preflight import preflight
 from sutazai_ops.backups.store import Store

@@ -12,9 +12,9 @@ import shutil
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol, Self
 
-from sutazai_ops.backups.disk import flush, write_through, writing
-from sutazai_ops.backups.lock import MANIFEST
+from sutazai_ops.backups.lease import MANIFEST
 from sutazai_ops.backups.sets import SUMS, read_set, sum_line
+from sutazai_ops.disk import flush, write_through, writing
 from sutazai_ops.errors import BadInput, Corrupt
 
 if TYPE_CHECKING:

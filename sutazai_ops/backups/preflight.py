@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sutazai_ops.backups.disk import free_bytes, readable
+from sutazai_ops import human
 from sutazai_ops.backups.kinds import kind_of
+from sutazai_ops.disk import free_bytes
 from sutazai_ops.errors import BadInput, OpsError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Ready:
 
     def __str__(self) -> str:
         versions = ", ".join(f"{name} {estimate.version}" for name, estimate in self.estimates.items())
-        return f"{versions}; tools match; {readable(self.free)} free (needs about {readable(self.needed)})"
+        return f"{versions}; tools match; {human.size(self.free)} free (needs about {human.size(self.needed)})"
 
 
 def preflight(services: Sequence[Service], engine: Engine, store: Path, scratch: Path) -> Ready:
@@ -92,7 +93,7 @@ def _require_room(folder: Path, needed: int) -> None:
     free = free_bytes(folder)
     if free < needed:
         raise OpsError(
-            f"the disk has {readable(free)} free and the backup needs about {readable(needed)}",
+            f"the disk has {human.size(free)} free and the backup needs about {human.size(needed)}",
             where=str(folder),
             remedy="free some space, or put backup.store or home on a larger disk",
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sutazai_ops.backups import records
-from sutazai_ops.backups.lock import lease
+from sutazai_ops.backups.lease import lease
 from sutazai_ops.backups.manifest import PostgresFacts, RedisFacts
 from sutazai_ops.errors import BadInput, Corrupt, Refused
 from sutazai_ops.words import nearest

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sutazai_ops import human
-from sutazai_ops.backups.lock import is_leased
+from sutazai_ops.backups.lease import is_leased
 from sutazai_ops.backups.manifest import Outcome
 from sutazai_ops.errors import Refused
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import AwareDatetime, ConfigDict, GetPydanticSchema, ValidationError
 from pydantic_core.core_schema import no_info_after_validator_function
 
-from sutazai_ops.backups.lock import MANIFEST
+from sutazai_ops.backups.lease import MANIFEST
 from sutazai_ops.backups.manifest import FORMAT, Manifest, Outcome, Verification
 from sutazai_ops.errors import BadInput, Corrupt
 from sutazai_ops.model import Model

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from sutazai_ops.backups.disk import flush, write_whole, writing
 from sutazai_ops.backups.identity import known_id, make_id
-from sutazai_ops.backups.lock import exclusive, unleased
+from sutazai_ops.backups.lease import unleased
 from sutazai_ops.backups.manifest import Outcome
 from sutazai_ops.backups.partial import PartialSet, remove
 from sutazai_ops.backups.sets import PIN, VERIFICATION, BackupSet, Pin, Summary, read_set, read_verifications
+from sutazai_ops.disk import flush, write_whole, writing
 from sutazai_ops.errors import BadInput, Refused
+from sutazai_ops.lock import exclusive
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Self
 
-from sutazai_ops.backups.disk import writing
+from sutazai_ops.disk import writing
 from sutazai_ops.errors import Corrupt
 
 if sys.version_info >= (3, 14):

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sutazai_ops.backups.lock import exclusive
 from sutazai_ops.deployment import inputs
 from sutazai_ops.deployment.deploy import Report, carry_out
 from sutazai_ops.deployment.limits import refuse_overcommit
@@ -24,6 +23,7 @@ from sutazai_ops.deployment.release import Outcome, Releases, make_release
 from sutazai_ops.deployment.selection import select
 from sutazai_ops.engines import Container, Health, State
 from sutazai_ops.errors import BadInput, OpsError, Refused, Unreachable
+from sutazai_ops.lock import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -75,6 +76,14 @@ class Platform:
         everyone = self.client.containers.list(all=True, ignore_removed=True)
         mine = [one for one in everyone if one.labels.get(PROJECT_LABEL, "").startswith(self.name)]
         return {one.labels[SERVICE_LABEL]: one for one in mine}
+
+    def settled(self, within: float = 180) -> bool:
+        """Wait until the engine calls none of its containers unhealthy: a busy machine delays health checks."""
+        until = time.monotonic() + within
+        while unwell := [name for name, one in self.containers().items() if one.health in {"unhealthy", "starting"}]:
+            assert time.monotonic() < until, unwell
+            time.sleep(1)
+        return True
 
     def volumes(self) -> set[str]:
         """The names of its volumes."""
@@ -167,15 +176,18 @@ def test_a_broken_image_fails_the_run_with_what_to_do_and_the_old_one_serves(pla
 
 def test_drift_is_found_by_its_job_and_mended_by_the_next_deployment(platform: Platform, run_job):
     platform.containers()["qdrant"].update(mem_limit="300m", memswap_limit="300m")
+    assert platform.settled()
     result = run_job("detect_drift")
     observed = [event for event in result.all_events if event.event_type_value == "ASSET_OBSERVATION"]
     assert [event.asset_key.path[-1] for event in observed if event.asset_key] == ["qdrant"]
     assert platform.ops("drift").returncode == 2
     assert platform.ops("deploy", "--yes", "--services", "qdrant").returncode == 0
+    assert platform.settled()
     assert platform.ops("drift").returncode == 0
 
 
 def test_the_terminal_tells_the_same(platform: Platform):
+    assert platform.settled()
     assert platform.ops("plan").returncode == 0
     status = platform.ops("status")
     assert "nothing drifted" in status.stdout

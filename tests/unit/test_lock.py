@@ -9,16 +9,18 @@ import sys
 import pytest
 from shelf import commit
 
-from sutazai_ops.backups.lock import exclusive, is_leased, lease
+from sutazai_ops.backups.lease import is_leased, lease
 from sutazai_ops.backups.store import Store
 from sutazai_ops.errors import BadInput, OpsError, Refused
+from sutazai_ops.lock import exclusive
 
 
 def holding(body: str) -> subprocess.Popen[str]:
     """Another process that has run `body`, which ends in `with …:`, and waits inside of it until it is killed."""
     code = f"""
 from pathlib import Path
-from sutazai_ops.backups.lock import exclusive, lease
+from sutazai_ops.lock import exclusive
+from sutazai_ops.backups.lease import lease
 {body}
     print("holding", flush=True)
     input()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shelf import commit, set_id, verify
 
-from sutazai_ops.backups.lock import lease
+from sutazai_ops.backups.lease import lease
 from sutazai_ops.backups.manifest import Outcome
 from sutazai_ops.backups.retention import Night, SetFacts, apply, facts, plan_retention
 from sutazai_ops.backups.store import Store

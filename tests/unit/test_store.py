@@ -13,8 +13,9 @@ import subprocess
 import pytest
 from shelf import CONTENT, FIRST, commit, fill, manifest, set_id, verify
 
-from sutazai_ops.backups import disk, latest_verified, partial
-from sutazai_ops.backups.lock import lease
+from sutazai_ops import disk
+from sutazai_ops.backups import latest_verified, partial
+from sutazai_ops.backups.lease import lease
 from sutazai_ops.backups.manifest import Outcome
 from sutazai_ops.backups.store import Store
 from sutazai_ops.errors import BadInput, Corrupt, OpsError, Refused

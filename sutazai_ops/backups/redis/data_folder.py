@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from sutazai_ops.backups.disk import flush, writing
 from sutazai_ops.backups.redis.restore import DUMP, compare, facts_of, look, scratch, snapshot_of, unpack
+from sutazai_ops.disk import flush, writing
 from sutazai_ops.engines.base import ScratchOptions
 from sutazai_ops.errors import Corrupt, OpsError, Refused, Unsupported
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-readable = human.size
 
 _NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _NO_WAY = {
@@ -105,6 +104,6 @@ def _refusal(error: OSError, path: Path) -> OpsError | None:
 
 def _with_room(path: Path) -> str:
     try:
-        return f"{path} ({readable(free_bytes(path))} free)"
+        return f"{path} ({human.size(free_bytes(path))} free)"
     except OpsError:
         return str(path)

@@ -1,73 +1,24 @@
-"""Who may change a store, and who is just reading a set: two file locks that die with their holder.
+"""Who is just reading a set: a lease, so that nothing is deleted under a reader.
 
-Both are `flock(2)`: the kernel drops them when the process that holds them ends, however it ends, so no stale lock ever
-stops a night. Files are opened as not inheritable (PEP 446), so no child such as pg_dump keeps one alive. A lock file
-stays where it is when the lock is given up: removing it would let two processes lock two different files.
+Any number of readers hold one on a set's manifest, which is a lock of `flock(2)` and so dies with its holder; whoever
+deletes must have it alone for a moment.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import socket
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import AwareDatetime, ValidationError
-
-from sutazai_ops.backups.disk import writing
 from sutazai_ops.errors import BadInput, OpsError, Refused
-from sutazai_ops.model import Model
+from sutazai_ops.lock import take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LOCK = ".lock"
 MANIFEST = "manifest.json"
-
-
-class Holder(Model):
-    """Who holds a lock, as the lock file says."""
-
-    what: str
-    """What it does: "backup run"."""
-    pid: int
-    host: str
-    since: AwareDatetime
-
-    def __str__(self) -> str:
-        return f"{self.what} (process {self.pid} on {self.host}, since {self.since:%Y-%m-%d %H:%M:%S} UTC)"
-
-
-@contextmanager
-def exclusive(folder: Path, what: str) -> Iterator[None]:
-    """Hold the lock of `folder`, which is made if it is not there.
-
-    Args:
-        folder: what nobody else may change meanwhile.
-        what: what the holder does, for whoever comes second: "backup run".
-
-    Raises:
-        Refused: when another process, or another part of this one, holds it; names that holder.
-        OpsError: when the lock file cannot be written.
-    """
-    with writing(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        if not _take(descriptor, fcntl.LOCK_EX):
-            raise Refused(
-                f"cannot {what}: {_holder(descriptor)} holds the lock",
-                where=str(folder / LOCK),
-                remedy="wait for it to end; the lock goes with the process",
-            )
-        with writing(folder):
-            _say(descriptor, Holder(what=what, pid=os.getpid(), host=socket.gethostname(), since=datetime.now(UTC)))
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -131,7 +82,7 @@ def unleased(set_folder: Path) -> Iterator[None]:
 def _unleased(set_folder: Path) -> Iterator[bool]:
     descriptor = _open(set_folder / MANIFEST)
     try:
-        yield _take(descriptor, fcntl.LOCK_EX)
+        yield take(descriptor)
     finally:
         os.close(descriptor)
 
@@ -146,28 +97,8 @@ def _open(manifest: Path) -> int:
         return os.open(manifest, os.O_RDONLY)
 
 
-def _take(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _is_still(descriptor: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _say(descriptor: int, holder: Holder) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, holder.model_dump_json().encode() + b"\n", 0)
-
-
-def _holder(descriptor: int) -> str:
-    try:
-        return str(Holder.model_validate_json(os.pread(descriptor, 4096, 0)))
-    except ValidationError:
-        return "another process"

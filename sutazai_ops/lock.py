@@ -1,0 +1,90 @@
+"""Who may change a folder: a file lock that dies with its holder.
+
+It is `flock(2)`: the kernel drops it when the process that holds it ends, however it ends, so no stale lock ever stops
+a night. The file is opened as not inheritable (PEP 446), so no child such as pg_dump keeps the lock alive. It stays
+where it is when the lock is given up: removing it would let two processes lock two different files.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import AwareDatetime, ValidationError
+
+from sutazai_ops.disk import writing
+from sutazai_ops.errors import Refused
+from sutazai_ops.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOCK = ".lock"
+
+
+class Holder(Model):
+    """Who holds a lock, as the lock file says."""
+
+    what: str
+    """What it does: "backup run"."""
+    pid: int
+    host: str
+    since: AwareDatetime
+
+    def __str__(self) -> str:
+        return f"{self.what} (process {self.pid} on {self.host}, since {self.since:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+@contextmanager
+def exclusive(folder: Path, what: str) -> Iterator[None]:
+    """Hold the lock of `folder`, which is made if it is not there.
+
+    Args:
+        folder: what nobody else may change meanwhile.
+        what: what the holder does, for whoever comes second: "backup run".
+
+    Raises:
+        Refused: when another process, or another part of this one, holds it; names that holder.
+        OpsError: when the lock file cannot be written.
+    """
+    with writing(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not take(descriptor):
+            raise Refused(
+                f"cannot {what}: {_holder(descriptor)} holds the lock",
+                where=str(folder / LOCK),
+                remedy="wait for it to end; the lock goes with the process",
+            )
+        with writing(folder):
+            _say(descriptor, Holder(what=what, pid=os.getpid(), host=socket.gethostname(), since=datetime.now(UTC)))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def take(descriptor: int) -> bool:
+    """Lock an open file for nobody else, if it is free now; False when it is not."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _say(descriptor: int, holder: Holder) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, holder.model_dump_json().encode() + b"\n", 0)
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        return str(Holder.model_validate_json(os.pread(descriptor, 4096, 0)))
+    except ValidationError:
+        return "another process"
