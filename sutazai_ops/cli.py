@@ -13,6 +13,7 @@ import typer
 
 from sutazai_ops import __version__
 from sutazai_ops.commands import backup, config, deployment, doctor, images, ledger, platform, probe, restore
+from sutazai_ops.engines.processes import heed_termination
 from sutazai_ops.errors import ExitCode, OpsError
 from sutazai_ops.terminal import Terminal
 
@@ -55,6 +56,7 @@ def root(
 
 def main() -> None:
     """Run one command and end the process with its exit code (see `ExitCode`)."""
+    heed_termination()
     try:
         app(standalone_mode=True)
     except OpsError as error:

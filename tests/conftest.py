@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from sutazai_ops.engines.processes import heed_termination
+
 COMPOSE_FLOOR = (2, 24)
 
 
@@ -41,6 +43,10 @@ NEEDS = {
         has_docker,
     ),
 }
+
+
+def pytest_configure() -> None:
+    heed_termination()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -49,6 +49,16 @@ LOST_WORDS = (
 """In libpq's and the server's words under LC_ALL=C: the connection is gone, and trying again may help."""
 
 
+def heed_termination() -> None:
+    """Let the processes we start be ended by SIGTERM, though whoever started us ignores it.
+
+    A signal that is ignored stays so across fork and exec (signal(7)), so every tool of a house started from under
+    `trap '' TERM` would sit out `GRACE_SECONDS` until it is killed. Each front door calls this once, first.
+    """
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 class LocalCommand:
     """A tool under way on this machine."""
 
