@@ -13,11 +13,11 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping  # noqa: TC003
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails  # noqa: TC002
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
@@ -142,6 +142,70 @@ class DeploySettings(Model):
     """Whether whatever the lint finds is refused, and not only what would fail; in production alone if left out."""
 
 
+class MonitoringSettings(Model):
+    """What is measured, how often, and what is too much."""
+
+    signals: AnyPath | None = None
+    """A file of signals over the packaged ones, by name; see docs/signals.md."""
+    thresholds: AnyPath | None = None
+    """A file of thresholds over the packaged ones, by name; see docs/signals.md."""
+    interval_seconds: float = Field(default=30, ge=1, le=300)
+    """How often everything is measured."""
+    inference_every_seconds: float = Field(default=300, ge=10)
+    """How often a loaded model is asked a small question."""
+    port: int = Field(default=9177, ge=1, le=65535)
+    """Where the exporter listens."""
+    retention_days: int = Field(default=40, ge=1)
+    """How long Prometheus keeps what it has scraped: a month, and what is needed to look back at it."""
+    retention_gigabytes: int = Field(default=8, ge=1)
+    """The most that it keeps, whichever is reached first."""
+
+
+class Receiver(Model):
+    """Who is told of alerts, and how."""
+
+    kind: Literal["webhook", "slack", "mail"]
+    """`webhook`: a POST of Alertmanager's JSON. `slack`: a chat that takes Slack's incoming webhooks. `mail`: SMTP."""
+    severities: tuple[Literal["page", "ticket"], ...] = ("page", "ticket")
+    """Which alerts: `page` wakes somebody, `ticket` can wait for the morning."""
+    url_file: AnyPath | None = None
+    """For `webhook` and `slack`: the file that holds the address, which is a secret."""
+    to: str | None = None
+    """For `mail`: who gets it."""
+    sender: str | None = None
+    """For `mail`: whom it comes from."""
+    smarthost: str | None = None
+    """For `mail`: the server that takes it, as HOST:PORT."""
+    user: str | None = None
+    """For `mail`: the account at that server."""
+    password_file: AnyPath | None = None
+    """For `mail`: the file that holds its password."""
+    tls: bool = True
+    """For `mail`: whether the server has to speak TLS."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        needed = ("to", "sender", "smarthost") if self.kind == "mail" else ("url_file",)
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            msg = f"a receiver of the kind {self.kind} needs {' and '.join(missing)}"
+            raise ValueError(msg)
+        return self
+
+
+class AlertSettings(Model):
+    """Who is told when a threshold is broken."""
+
+    receivers: Mapping[str, Receiver] = Field(default_factory=dict)
+    """By a name of your choice."""
+    repeat_hours: float = Field(default=4, gt=0)
+    """After how long an alert that nobody has mended is told again."""
+    watchdog_url_file: AnyPath | None = None
+    """A file that holds an address outside, called every minute: when the calls stop, the monitoring is dead."""
+    runbooks_url: str = "https://github.com/sutazai/sutazai-ops/blob/main/docs/runbooks"
+    """Where the pages of docs/runbooks can be read."""
+
+
 class Settings(BaseSettings):
     """What an operator can set. See `docs/settings.md`, which is made from these lines."""
 
@@ -175,6 +239,8 @@ class Settings(BaseSettings):
     backup: BackupSettings = Field(default_factory=BackupSettings)
     images: ImageSettings = Field(default_factory=ImageSettings)
     deploy: DeploySettings = Field(default_factory=DeploySettings)
+    monitoring: MonitoringSettings = Field(default_factory=MonitoringSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
 
     @property
     def backup_store(self) -> Path:
@@ -200,6 +266,11 @@ class Settings(BaseSettings):
     def secrets(self) -> Path:
         """The folder of generated passwords, mode 0700."""
         return self.home / "secrets"
+
+    @property
+    def generated(self) -> Path:
+        """The configuration that is generated for the services of the platform, such as Prometheus' rules."""
+        return self.home / "generated"
 
     @property
     def is_strict(self) -> bool:

@@ -111,6 +111,30 @@ class Behind(Model):
     """The port of this service that the proxy sends requests to."""
 
 
+class Metrics(Model):
+    """Where a service serves its metrics in Prometheus' text format. `metrics: 9100` is short for `{port: 9100}`."""
+
+    port: int = Field(ge=1, le=65535)
+    path: Annotated[str, Field(pattern="^/")] = "/metrics"
+
+
+class Queue(Model):
+    """Work that waits in a Redis service: how much of it, and since when, is measured."""
+
+    name: str
+    """The word for it in alerts: "agent tasks"."""
+    key: str
+    """Of the list, the stream or the sorted set."""
+    kind: Literal["list", "stream", "sorted-set"] = "list"
+    database: int = Field(default=0, ge=0)
+    oldest: Literal["head", "tail"] = "tail"
+    """For a list: the end that work is taken from; `tail` for LPUSH with BRPOP."""
+    queued_at: str | None = None
+    """For a list: the dotted path, in an entry read as JSON, of the moment it was queued, in seconds since 1970 or as
+    ISO 8601. A stream's entry tells it by its id; for a sorted set, `score` says that its score is that moment. Without
+    it the age is unknown."""
+
+
 class Login(Model):
     """As whom to speak to a service, for probes and backups."""
 
@@ -167,6 +191,10 @@ def _kind_alone(value: object) -> object:
 _ShortForm = BeforeValidator(_kind_alone)
 
 
+def _port_alone(value: object) -> object:
+    return {"port": value} if isinstance(value, int | str) else value
+
+
 class Addition(Model):
     """What we add to a Compose service: the keys below its `x-sutazai:`."""
 
@@ -182,6 +210,10 @@ class Addition(Model):
     """What the night takes of it."""
     probes: tuple[Annotated[Probe, _ShortForm], ...] = ()
     """How it is checked from outside."""
+    metrics: Annotated[Metrics, BeforeValidator(_port_alone)] | None = None
+    """Where it serves its metrics."""
+    queues: tuple[Queue, ...] = ()
+    """What waits in it, for a Redis or Valkey."""
     embedded: Embedded | None = None
     """How the embedded engine runs it; without this it does not."""
     external: External | None = None

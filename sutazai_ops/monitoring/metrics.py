@@ -1,0 +1,146 @@
+"""Which metrics exist: every name that the platform's exporters serve, with its kind and its labels.
+
+`metrics.yaml` is that list. Whatever asks Prometheus for something is held against it, so that no rule and no panel
+waits for a number that nobody measures; our own exporter serves what stands there under its name and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping  # noqa: TC003  (pydantic reads these at run time)
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from sutazai_ops.errors import BadInput
+from sutazai_ops.model import Model
+
+CATALOGUE = Path(__file__).with_name("metrics.yaml")
+SCRAPE_LABELS = frozenset({"job", "instance"})
+"""What Prometheus adds to every series that it scrapes."""
+OF_EVERY_SCRAPE = (
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+)
+"""What Prometheus makes itself of every scrape: https://prometheus.io/docs/concepts/jobs_instances/."""
+
+
+class Kind(StrEnum):
+    """What may be asked of a metric: https://prometheus.io/docs/concepts/metric_types/."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+    SUMMARY = "summary"
+
+
+class Metric(Model):
+    """One metric as its exporter serves it."""
+
+    kind: Kind
+    labels: tuple[str, ...] = ()
+    """Beside those that every scrape adds."""
+    help: str = ""
+
+
+class Exporter(Model):
+    """One program that serves metrics."""
+
+    source: str
+    """Where its names were read."""
+    labels: tuple[str, ...] = ()
+    """What every metric of it has."""
+    metrics: Mapping[str, Metric]
+
+
+EXPORTERS = TypeAdapter(dict[str, Exporter])
+
+
+class Series(Model):
+    """One name that can be asked for, as a query sees it."""
+
+    name: str
+    kind: Kind
+    """Of the series: the `_bucket`, `_sum` and `_count` of a histogram are counters."""
+    labels: frozenset[str]
+    exporter: str
+    is_bucket: bool = False
+
+
+class Catalogue(Model):
+    """All series that exist, by name."""
+
+    series: Mapping[str, Series]
+
+    def find(self, name: str) -> Series | None:
+        """The series of that name, or None where nobody exports it."""
+        return self.series.get(name)
+
+    def names(self) -> list[str]:
+        """Every name that can be asked for."""
+        return sorted(self.series)
+
+    def with_recorded(self, recorded: Iterable[Series]) -> Catalogue:
+        """This catalogue and what recording rules add to it."""
+        return Catalogue(series={**self.series, **{one.name: one for one in recorded}})
+
+
+@cache
+def exporters() -> Mapping[str, Exporter]:
+    """Every exporter that is known, by name.
+
+    Raises:
+        BadInput: where the catalogue cannot be read; names the entry.
+    """
+    return read_exporters(CATALOGUE)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """Everything that can be asked for, of all exporters."""
+    return flatten(exporters())
+
+
+def read_exporters(path: Path) -> Mapping[str, Exporter]:
+    """Read one catalogue file; raises `BadInput` naming the file and the entry."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return EXPORTERS.validate_python(content)
+    except (OSError, yaml.YAMLError) as error:
+        raise BadInput(f"cannot read the catalogue of metrics: {error}", where=str(path)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadInput(f"the catalogue of metrics is wrong at {place}: {first['msg']}", where=str(path)) from error
+
+
+def flatten(known: Mapping[str, Exporter]) -> Catalogue:
+    """Every series of these exporters, and what Prometheus makes of every scrape."""
+    found = {
+        name: Series(name=name, kind=Kind.GAUGE, labels=SCRAPE_LABELS, exporter="prometheus")
+        for name in OF_EVERY_SCRAPE
+    }
+    for exporter, entry in known.items():
+        for name, metric in entry.metrics.items():
+            labels = frozenset({*metric.labels, *entry.labels, *SCRAPE_LABELS})
+            for one in _series(name, metric.kind, labels, exporter):
+                found[one.name] = one
+    return Catalogue(series=found)
+
+
+def _series(name: str, kind: Kind, labels: frozenset[str], exporter: str) -> list[Series]:
+    if kind not in {Kind.HISTOGRAM, Kind.SUMMARY}:
+        return [Series(name=name, kind=kind, labels=labels, exporter=exporter)]
+    parts = [
+        Series(name=f"{name}{suffix}", kind=Kind.COUNTER, labels=labels, exporter=exporter)
+        for suffix in ("_sum", "_count")
+    ]
+    if kind is Kind.SUMMARY:
+        return [*parts, Series(name=name, kind=Kind.SUMMARY, labels=labels | {"quantile"}, exporter=exporter)]
+    bucket = Series(name=f"{name}_bucket", kind=Kind.COUNTER, labels=labels | {"le"}, exporter=exporter, is_bucket=True)
+    return [*parts, bucket]
