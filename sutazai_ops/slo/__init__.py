@@ -1,0 +1,1 @@
+"""Objectives: what users had, held against what was promised."""
