@@ -1,0 +1,129 @@
+"""Named entries of a YAML file, with those of a person's own file laid over them by name and key by key.
+
+Each entry knows where each of its keys was said last, so that what is wrong with it is told with file and line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from sutazai_ops.errors import BadInput
+from sutazai_ops.words import nearest
+from sutazai_ops.yaml_file import read_yaml_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sutazai_ops.model import Model
+    from sutazai_ops.yaml_file import YamlFile
+
+    M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry as all files together say it."""
+
+    name: str
+    content: Mapping[str, Any]
+    files: tuple[YamlFile, ...]
+    """Those that say something of it, the last word first."""
+
+    def where(self, *keys: str | int) -> str:
+        """The place of a key: where it was said last, or of the entry where no file says it."""
+        saying = (file for file in self.files if keys and keys[0] in file.content[self.name])
+        return next(saying, self.files[0]).where(self.name, *keys)
+
+    def refuse(self, what: str, *keys: str | int, remedy: str = "") -> BadInput:
+        """The error of a key of this entry."""
+        return BadInput(what, where=self.where(*keys), remedy=remedy)
+
+    def as_model(self, model: type[M], kind: str) -> M:
+        """The entry as a value; `kind` is what a person calls it.
+
+        Raises:
+            BadInput: for a key that is not known, is missing, or has a wrong value; names the line.
+        """
+        if "name" in self.content:
+            raise self.refuse(f"name is no key of a {kind}: its name is the key above", "name")
+        try:
+            return model.model_validate({**self.content, "name": self.name})
+        except ValidationError as error:
+            errors = error.errors()
+            # A key that nobody knows, before the required one that is missing because it was misspelt.
+            first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+            keys = [part for part in first["loc"] if part not in {"[key]", "tuple", "float"}]
+            raise self._refusal(first["type"], first["msg"], keys, model, kind) from None
+
+    def _refusal(self, error: str, message: str, keys: list[str | int], model: type[Model], kind: str) -> BadInput:
+        path = ".".join(map(str, keys))
+        if error == "extra_forbidden":
+            known = list(_keys_beside(model, keys))
+            remedy = nearest(str(keys[-1]), known) or f"known are: {', '.join(known)}"
+            return self.refuse(f"{path} is no key of a {kind}", *keys, remedy=remedy)
+        if error == "missing":
+            return self.refuse(f"the {kind} {self.name} has no {path}", *keys[:-1], remedy=f"add {path}:")
+        reason = message.removeprefix("Value error, ")
+        subject = f"{path} of the {kind} {self.name}" if path else f"the {kind} {self.name}"
+        return self.refuse(f"{subject} is wrong: {reason[0].lower()}{reason[1:]}", *keys)
+
+
+def read_entries(packaged: Path, over: Path | None) -> dict[str, Entry]:
+    """The entries of `packaged` with those of `over` laid over them; one that is null there is taken away.
+
+    Raises:
+        BadInput: where a file cannot be read, or an entry is no mapping, or null and not there to be taken away.
+    """
+    files = [read_yaml_file(path, "docs/signals.md shows one") for path in (packaged, over) if path is not None]
+    entries: dict[str, Entry] = {}
+    for file in files:
+        for name, content in file.content.items():
+            if content is None:
+                _take_away(name, file, entries)
+            elif isinstance(content, dict) and isinstance(name, str):
+                under = entries.get(name)
+                merged = {**under.content, **content} if under else content
+                entries[name] = Entry(name, merged, (file, *(under.files if under else ())))
+            else:
+                raise BadInput(f"{name} holds no keys", where=file.where(name), remedy="see docs/signals.md")
+    return entries
+
+
+def said_by_the_last(entry: Entry, keys: Sequence[str]) -> list[str]:
+    """Which of these keys the file says that speaks last of any of them."""
+    spoken = ([key for key in keys if key in file.content[entry.name]] for file in entry.files)
+    return next((found for found in spoken if found), [])
+
+
+def _take_away(name: str, file: YamlFile, entries: dict[str, Entry]) -> None:
+    if name not in entries:
+        remedy = nearest(name, entries) or "remove the line"
+        raise BadInput(f"there is no {name} to take away", where=file.where(name), remedy=remedy)
+    del entries[name]
+
+
+def _keys_beside(model: type[Model], keys: list[str | int]) -> Iterator[str]:
+    """The keys that stand where the last of `keys` does."""
+    from pydantic import BaseModel
+
+    fields: Mapping[str, Any] = model.model_fields
+    for key in keys[:-1]:
+        field = next((f for name, f in fields.items() if key in {name, f.alias}), None)
+        below = _model_in(field.annotation, BaseModel) if field else None
+        if below is not None:
+            fields = below.model_fields
+    for name, field in fields.items():
+        if name != "name":
+            yield field.alias or name
+
+
+def _model_in(annotation: Any, base: type) -> Any:  # noqa: ANN401  (an annotation may be anything)
+    from typing import get_args
+
+    if isinstance(annotation, type) and issubclass(annotation, base):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part, base))), None)
