@@ -333,10 +333,14 @@ class Event(Part):
     start: datetime
     end: datetime | None = None
     """Null for what took no time, or has not ended."""
+    ongoing: bool = False
+    """Whether it had not ended when the newest fact was computed."""
     title: str
     detail: str = ""
     outcome: str = ""
     """Such as "good", "failed", "verified"."""
+    went_well: bool | None = None
+    """What that outcome comes to; null where it is no question, as for a silence."""
     actor: str = ""
     """Who or what did it."""
     services: tuple[str, ...] = ()
