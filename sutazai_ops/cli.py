@@ -12,7 +12,7 @@ import sys
 import typer
 
 from sutazai_ops import __version__
-from sutazai_ops.commands import backup, config, deployment, doctor, images, ledger, platform, probe, restore
+from sutazai_ops.commands import backup, config, deployment, doctor, exporter, images, ledger, platform, probe, restore
 from sutazai_ops.engines.processes import heed_termination
 from sutazai_ops.errors import ExitCode, OpsError
 from sutazai_ops.terminal import Terminal
@@ -32,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (platform.app, deployment.app, probe.app, doctor.app):
+for commands in (platform.app, deployment.app, probe.app, exporter.app, doctor.app):
     app.registered_commands += commands.registered_commands
 app.add_typer(backup.app, name="backup")
 app.command("restore")(restore.restore)

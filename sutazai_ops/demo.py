@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sutazai_ops.backups.store import BackupSet
     from sutazai_ops.engines import Server
     from sutazai_ops.installation import Installation
+    from sutazai_ops.platform import Service
 
 DATABASE = "sutazai_demo"
 REDIS_DATABASE = 15
@@ -99,7 +100,12 @@ def _refuse_foreign(installation: Installation) -> None:
 
 
 def _ours(installation: Installation) -> list[str]:
-    return [service.name for service in installation.platform if service.embedded]
+    return [service.name for service in _shown(installation)]
+
+
+def _shown(installation: Installation) -> list[Service]:
+    """What has data to show; the exporter that watches it would only be waited for."""
+    return [service for service in installation.platform if service.embedded and service.is_backed_up]
 
 
 def _running(installation: Installation) -> set[str]:
@@ -112,7 +118,7 @@ def _show(terminal: Terminal, installation: Installation) -> Shown:
     backups = Backups.of(installation)
     engine = installation.engine
     with terminal.progress() as progress:
-        engine.apply(engine.plan([service for service in installation.platform if service.embedded]), progress)
+        engine.apply(engine.plan(_shown(installation)), progress)
     running = [seen for seen in engine.observe() if seen.state == "running"]
     terminal.facts({"1  up": ", ".join(f"{seen.service} {seen.version}" for seen in running)})
     postgres, redis = engine.server("postgres"), engine.server("redis")

@@ -8,6 +8,7 @@ No setting holds a secret: passwords are named by the file that holds them.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -329,6 +330,13 @@ def load() -> Loaded:
     except ValidationError as error:
         raise _refusal(_most_telling(error.errors()), origins, str(file)) from None
     return Loaded(settings=settings, origins=origins)
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables from which `load` reads these very settings, wherever it is called, and no file beside them."""
+    values = {name: value for name, value in settings.model_dump(mode="json").items() if value is not None}
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    return {CONFIG_VARIABLE: os.devnull, **{PREFIX + name.upper(): text for name, text in texts.items()}}
 
 
 def _read_environment() -> dict[str, Any]:

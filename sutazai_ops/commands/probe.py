@@ -14,9 +14,8 @@ from sutazai_ops.terminal import AsJson, Terminal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sutazai_ops.installation import Installation
     from sutazai_ops.monitoring.probes import Outcome, Report
-    from sutazai_ops.platform import Platform, Service
+    from sutazai_ops.platform import Platform
 
 app = typer.Typer()
 
@@ -29,36 +28,18 @@ Services = Annotated[
 @app.command()
 def probe(services: Services = None, *, json: AsJson = False) -> None:
     """Ask services whether they do their work; ends with 3 unless every one is known to."""
+    from sutazai_ops.deployment.meant import meant_to_run
     from sutazai_ops.monitoring.probes import ProbeState, probe_all
 
     terminal = Terminal()
     here = open_installation()
-    selected = here.platform.select(services) if services else _meant(here)
+    selected = here.platform.select(services) if services else meant_to_run(here)
     with terminal.progress(json=json) as progress, progress.step(f"probe {len(selected)} services"):
         reports = probe_all(selected, here.engine)
     facts = [_facts(here.platform, report) for report in reports]
     terminal.show(facts, lambda: _show(terminal, here.platform, reports), json=json)
     if not reports or any(report.outcome.state is not ProbeState.OK for report in reports):
         raise typer.Exit(ExitCode.CANNOT)
-
-
-def _meant(here: Installation) -> list[Service]:
-    """What is meant to run: the current release's, or before the first whatever this engine can run.
-
-    Not those that have ended by now as they should, and that nobody can ask.
-    """
-    from sutazai_ops.deployment.release import Releases
-    from sutazai_ops.deployment.wanted import one_shots
-
-    release = Releases(here.settings.releases).current()
-    ending = one_shots({service.name: service.compose for service in here.platform})
-    return [
-        service
-        for service in here.platform
-        if service.name not in ending
-        and (service.external or not here.engine.cannot_run(service))
-        and (release is None or service.name in release.services or service.external)
-    ]
 
 
 def _facts(platform: Platform, report: Report) -> dict[str, Any]:

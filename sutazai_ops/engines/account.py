@@ -60,6 +60,14 @@ def launcher(reaching: Iterable[Path] = (), *, dies_with_us: signal.Signals | No
     return [setpriv, *deadly, "--"] if deadly else []
 
 
+def as_ourselves(*, dies_with_us: signal.Signals | None = None) -> list[str]:
+    """What stands before the command of a program that runs as the account that we have; see `launcher`."""
+    setpriv = shutil.which("setpriv")
+    if dies_with_us is None or setpriv is None:
+        return []
+    return [setpriv, "--pdeathsig", dies_with_us.name.removeprefix("SIG"), "--"]
+
+
 def give(path: Path) -> None:
     """Make the account the owner of `path` and everything in it."""
     if not is_root():

@@ -382,5 +382,11 @@ class Engine(Protocol):
     def usage(self, service: str) -> Usage | None:
         """What it uses now; None when it does not run."""
 
+    def usages(self, observed: Sequence[Observed]) -> Mapping[str, Usage]:
+        """What each of these uses now that was seen to run, asked side by side; one that does not say is left out."""
+
+    def image_made_at(self, image_id: str) -> datetime | None:
+        """When an image of a container was made; None where that is not known."""
+
     def scale(self, service: str, copies: int) -> None:
         """Run so many copies of it; raises `Unsupported` where the engine runs one of each."""

@@ -28,7 +28,7 @@ from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 LOOPBACK = "127.0.0.1"
 PORTS = range(20_000, 32_000)
@@ -106,7 +106,9 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def start(argv: Sequence[str], executable: Path, *, folder: Path, log: Path) -> Identity:
+def start(
+    argv: Sequence[str], executable: Path, *, folder: Path, log: Path, environment: Mapping[str, str] | None = None
+) -> Identity:
     """Start a server in a session of its own, with `folder` as its working folder and its output in `log`.
 
     Args:
@@ -114,6 +116,7 @@ def start(argv: Sequence[str], executable: Path, *, folder: Path, log: Path) -> 
         executable: the program that remains once that has happened.
         folder: its working folder.
         log: what it writes, after what others wrote.
+        environment: what it finds in its environment beside PATH and the language.
     """
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
@@ -121,7 +124,7 @@ def start(argv: Sequence[str], executable: Path, *, folder: Path, log: Path) -> 
         child = subprocess.Popen(
             argv,
             cwd=folder,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

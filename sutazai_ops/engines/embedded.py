@@ -16,6 +16,7 @@ from sutazai_ops.engines import account, daemons, observing, toolchain
 from sutazai_ops.engines.base import Act, Change, Health, Observed, State
 from sutazai_ops.engines.daemons import Record
 from sutazai_ops.engines.embedded_releases import Releases
+from sutazai_ops.engines.exporter_program import ExporterProgram
 from sutazai_ops.engines.external import external_server
 from sutazai_ops.engines.launch import launch
 from sutazai_ops.engines.postgres_program import PostgresProgram
@@ -25,8 +26,9 @@ from sutazai_ops.engines.scratch import scratch_server
 from sutazai_ops.errors import BadInput, OpsError, Unreachable, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
     from pathlib import Path
 
     from sutazai_ops.engines.base import Capacity, Endpoint, ScratchOptions, Server, Tools, Usage
@@ -49,6 +51,7 @@ class EmbeddedEngine(Releases):
         super().__init__(settings.home, platform)
         self._platform = platform
         self._home = settings.home
+        self._settings = settings
         self._premises = Premises(settings)
 
     def capacity(self) -> Capacity:
@@ -91,7 +94,7 @@ class EmbeddedEngine(Releases):
         wanted = self._ours(service)
         with self._premises.held(service):
             if self._premises.running(service) is None:
-                launch(self._premises.site(wanted), _program(wanted))
+                launch(self._premises.site(wanted), self._program(wanted))
 
     def stop(self, service: str) -> None:
         """Stop it cleanly and keep its data. Stopping what is stopped does nothing."""
@@ -101,7 +104,7 @@ class EmbeddedEngine(Releases):
         with self._premises.held(service):
             record = self._premises.record(service)
             if record and record.process:
-                daemons.end(record.process, _program(wanted).stop_signal, STOP_SECONDS)
+                daemons.end(record.process, self._program(wanted).stop_signal, STOP_SECONDS)
                 daemons.write_record(self._premises.record_file(service), Record(port=record.port))
 
     def restart(self, service: str) -> None:
@@ -143,6 +146,15 @@ class EmbeddedEngine(Releases):
         process = self._premises.running(self._ours(service).name)
         return observing.usage(process.pid) if process else None
 
+    def usages(self, observed: Sequence[Observed]) -> Mapping[str, Usage]:
+        """What each of these uses now; processes that others run are not ours to look at."""
+        found = {one.service: self.usage(one.service) for one in observed if one.state is State.RUNNING}
+        return {service: usage for service, usage in found.items() if usage is not None}
+
+    def image_made_at(self, image_id: str) -> datetime | None:  # noqa: ARG002
+        """None: processes have no images."""
+        return None
+
     def scale(self, service: str, copies: int) -> None:
         """Raises `Unsupported`: this engine runs one of each."""
         raise Unsupported(
@@ -178,7 +190,8 @@ class EmbeddedEngine(Releases):
     def _observe_ours(self, service: Service) -> Observed:
         if process := self._premises.running(service.name):
             site = self._premises.site(service)
-            return observing.observe(site.server, site.tools.product, State.RUNNING, daemons.started_at(process))
+            kind = service.embedded.server if service.embedded else ""
+            return observing.observe(site.server, kind, State.RUNNING, daemons.started_at(process))
         if not self._premises.has_data(service.name):
             return Observed(service.name, State.ABSENT, Health.UNKNOWN)
         record = self._premises.record(service.name)
@@ -214,16 +227,18 @@ class EmbeddedEngine(Releases):
             )
         return service
 
+    def _program(self, service: Service) -> Program:
+        match service.embedded and service.embedded.server:
+            case "postgres":
+                return PostgresProgram(service.embedded.databases if service.embedded else ())
+            case "exporter":
+                return ExporterProgram(self._settings)
+        return RedisProgram("valkey")
+
     def _running(self, service: Service) -> Site:
         if self._premises.running(service.name) is None:
             raise Unreachable(f"{service.name} does not run", remedy="start it: sutazai-ops up")
         return self._premises.site(service)
-
-
-def _program(service: Service) -> Program:
-    if service.embedded and service.embedded.server == "postgres":
-        return PostgresProgram(service.embedded.databases)
-    return RedisProgram("valkey")
 
 
 def _in_order(services: Sequence[Service]) -> list[Service]:

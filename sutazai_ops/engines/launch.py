@@ -7,19 +7,18 @@ on that data. A server that does not come up is ended again, and the error shows
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
-from sutazai_ops.engines import account, daemons
+from sutazai_ops.engines import daemons
 from sutazai_ops.engines.base import Starting
 from sutazai_ops.engines.daemons import Record
 from sutazai_ops.engines.site import Durability
 from sutazai_ops.errors import CommandFailed, OpsError, Unreachable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sutazai_ops.engines.daemons import Identity
     from sutazai_ops.engines.site import Program, Site
 
@@ -40,15 +39,16 @@ def launch(site: Site, program: Program) -> Identity:
     if not site.data.exists():
         program.create(site)
     program.check(site)
-    account.check_owner(site.data)
     daemons.await_orphans(site.data)
     _check_port(site)
     # Written before the start: a kill right after it must not make the next start look for another port.
     daemons.write_record(site.record, Record(port=site.port))
     argv = program.argv(site)
     fleeting = site.durability is Durability.FLEETING
-    before = account.launcher([site.data], dies_with_us=program.abort_signal if fleeting else None)
-    identity = daemons.start([*before, *argv], site.program(program.executable), folder=site.data, log=site.log)
+    before = program.launcher(site, dies_with_us=program.abort_signal if fleeting else None)
+    identity = daemons.start(
+        [*before, *argv], Path(argv[0]), folder=site.data, log=site.log, environment=program.environment(site)
+    )
     try:
         daemons.write_record(site.record, Record(port=site.port, process=identity))
         _await_answer(site, program, identity)

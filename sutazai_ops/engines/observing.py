@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import psutil
 
 from sutazai_ops.engines import postgres, redis
 from sutazai_ops.engines.base import Capacity, Health, Observed, Usage
-from sutazai_ops.errors import OpsError
+from sutazai_ops.errors import OpsError, Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from sutazai_ops.engines.base import Server, State
+
+READY_SECONDS = 3
 
 
 def observe(server: Server, kind: str, state: State, started_at: datetime | None = None) -> Observed:
@@ -21,12 +25,12 @@ def observe(server: Server, kind: str, state: State, started_at: datetime | None
 
     Args:
         server: whom to ask.
-        kind: "postgres" or "redis", whose protocol Valkey speaks, too.
+        kind: "postgres", "redis", "valkey" or "exporter".
         state: what is known of its process.
         started_at: since when it runs, where that is known.
     """
     try:
-        version, note = _postgres(server) if kind == "postgres" else _redis(server)
+        version, note = QUESTIONS[kind](server)
     except OpsError as error:
         return Observed(server.name, state, Health.FAILED, started_at=started_at, note=error.what)
     return Observed(server.name, state, Health.OK, version, started_at, note=note)
@@ -79,7 +83,24 @@ def _redis(server: Server) -> tuple[str, str]:
     return facts.version, f"{facts.keys:,} keys, {_size(facts.memory)}"
 
 
+def _exporter(server: Server) -> tuple[None, str]:
+    from sutazai_ops import http
+
+    answer = http.get(f"http://{server.endpoint}/-/ready", seconds=READY_SECONDS)
+    if answer.status != HTTPStatus.OK:
+        raise Unreachable(answer.body.decode(errors="replace").strip().partition("\n")[0] or "it is not ready")
+    return None, ""
+
+
 def _size(count: int) -> str:
     from rich.filesize import decimal
 
     return decimal(count)
+
+
+QUESTIONS: Mapping[str, Callable[[Server], tuple[str | None, str]]] = {
+    "postgres": _postgres,
+    "redis": _redis,
+    "valkey": _redis,
+    "exporter": _exporter,
+}

@@ -21,6 +21,7 @@ from sutazai_ops.engines.site import Durability
 from sutazai_ops.errors import CommandFailed, OpsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sutazai_ops.engines.site import Site
@@ -73,7 +74,8 @@ class PostgresProgram:
             shutil.rmtree(fresh, ignore_errors=True)
 
     def check(self, site: Site) -> None:
-        """Refuse data of another major version."""
+        """Refuse data of another major version, or of another account."""
+        account.check_owner(site.data)
         found = (site.data / "PG_VERSION").read_text(encoding="ascii").strip()
         if found != str(site.tools.major):
             raise OpsError(
@@ -88,6 +90,14 @@ class PostgresProgram:
         settings = durable | dict(site.config) | REACHABLE | {"port": str(site.port)}
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return [str(site.program(self.executable)), "-D", str(site.data), *options]
+
+    def launcher(self, site: Site, *, dies_with_us: signal.Signals | None) -> list[str]:
+        """As the servers' own account."""
+        return account.launcher([site.data], dies_with_us=dies_with_us)
+
+    def environment(self, site: Site) -> Mapping[str, str]:  # noqa: ARG002
+        """Nothing: all that it is told stands in its arguments."""
+        return {}
 
     def ask(self, site: Site) -> None:
         """Put a query as its superuser."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sutazai_ops.settings import Settings
 
 RECORD = "server.json"
-USUAL_PORTS = {"postgres": 5432, "valkey": 6379}
+USUAL_PORTS = {"postgres": 5432, "valkey": 6379, "exporter": 9177}
 
 
 class Premises:
@@ -67,25 +68,18 @@ class Premises:
             yield
 
     def site(self, service: Service) -> Site:
-        """The service's server as it runs, or would run: with its own port and password, generated the first time.
-
-        Raises:
-            ToolMissing: when its wheel is not installed.
-        """
+        """The service's server as it runs, or would run: with its own port and password, generated the first time."""
         if service.embedded is None:
             raise Unsupported(f"the embedded engine has no server for {service.name}", where=str(service.file))
         record = self.record(service.name)
         return Site(
             name=service.name,
-            tools=self._tools(service.embedded),
+            find_tools=partial(self._tools, service.embedded),
             folder=self._folder(service.name),
             record=self.record_file(service.name),
             log=self.log(service.name),
             port=record.port if record else self._new_port(),
-            login=Account(
-                service.embedded.user if service.embedded.server == "postgres" else None,
-                self._password(service.name),
-            ),
+            login=self._login(service.name, service.embedded),
             home=self._home,
             durability=Durability.LASTING,
             config=service.embedded.config,
@@ -94,7 +88,15 @@ class Premises:
     def _folder(self, service: str) -> Path:
         return self._home / "embedded" / service
 
+    def _login(self, service: str, embedded: Embedded) -> Account:
+        if embedded.server == "exporter":
+            # Whoever is on this machine may see figures; it tells nothing secret.
+            return Account()
+        return Account(embedded.user if embedded.server == "postgres" else None, self._password(service))
+
     def _tools(self, embedded: Embedded) -> Tools:
+        if embedded.server == "exporter":
+            raise ToolMissing("the exporter has no client tools", remedy="curl, or a browser, reads what it says")
         major = toolchain.wheel_major(embedded.server)
         if major is None:
             wheel = toolchain.WHEELS[embedded.server]

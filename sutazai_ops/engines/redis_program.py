@@ -15,6 +15,8 @@ from sutazai_ops.engines.redis import connect
 from sutazai_ops.engines.site import Durability
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sutazai_ops.engines.site import Site
     from sutazai_ops.platform import Product
 
@@ -41,7 +43,8 @@ class RedisProgram:
         fresh.rename(site.data)
 
     def check(self, site: Site) -> None:
-        """Nothing: the server itself refuses data that a newer one wrote."""
+        """Refuse data of another account. The server itself refuses data that a newer one wrote."""
+        account.check_owner(site.data)
 
     def argv(self, site: Site) -> list[str]:
         """The command; writes the configuration file."""
@@ -67,6 +70,14 @@ class RedisProgram:
         file.write_text("".join(f"{key} {value}\n" for key, value in settings.items()), encoding="utf-8")
         account.give(file)
         return [str(site.program(self.executable)), str(file)]
+
+    def launcher(self, site: Site, *, dies_with_us: signal.Signals | None) -> list[str]:
+        """As the servers' own account."""
+        return account.launcher([site.data], dies_with_us=dies_with_us)
+
+    def environment(self, site: Site) -> Mapping[str, str]:  # noqa: ARG002
+        """Nothing: all that it is told stands in its configuration."""
+        return {}
 
     def ask(self, site: Site) -> None:
         """Put an authenticated PING, which fails while it loads its data."""

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sutazai_ops.engines.local import LocalServer
-    from sutazai_ops.engines.site import Program
     from sutazai_ops.platform import Product
 
 END_SECONDS = 10
@@ -60,7 +59,7 @@ def scratch_server(
         folder.chmod(0o711)
         site = Site(
             name=f"scratch {product} {major}",
-            tools=tools,
+            find_tools=lambda: tools,
             folder=folder,
             record=folder / RECORD,
             log=folder / "server.log",
@@ -81,5 +80,5 @@ def scratch_server(
             daemons.end(identity, program.abort_signal, END_SECONDS)
 
 
-def _program(product: Product) -> Program:
+def _program(product: Product) -> PostgresProgram | RedisProgram:
     return PostgresProgram() if product == "postgres" else RedisProgram(product)

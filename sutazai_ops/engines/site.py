@@ -17,7 +17,7 @@ from sutazai_ops.engines.local import LocalServer
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from sutazai_ops.engines.base import Account, Tools
@@ -37,7 +37,8 @@ class Site:
     """One server of ours on this machine."""
 
     name: str
-    tools: Tools
+    find_tools: Callable[[], Tools]
+    """The tools of its product and major; raises `ToolMissing` naming what to install."""
     folder: Path
     record: Path
     """The file with what is known of it between one process of ours and the next."""
@@ -54,6 +55,11 @@ class Site:
         """The data folder."""
         return self.folder / "data"
 
+    @property
+    def tools(self) -> Tools:
+        """The tools of its product and major; raises `ToolMissing` naming what to install."""
+        return self.find_tools()
+
     def program(self, name: str) -> Path:
         """The program called `name` of the server's own version, where the server's account can execute it."""
         return account.runnable(toolchain.binary(self.tools, name))
@@ -61,13 +67,12 @@ class Site:
     @property
     def server(self) -> LocalServer:
         """It as a server to speak to."""
-        return LocalServer(self.name, Endpoint(LOOPBACK, self.port), self.login, self.home, lambda: self.tools)
+        return LocalServer(self.name, Endpoint(LOOPBACK, self.port), self.login, self.home, self.find_tools)
 
 
 class Program(Protocol):
     """One kind of server program."""
 
-    executable: str
     stop_signal: signal.Signals
     """Ends it cleanly."""
     abort_signal: signal.Signals
@@ -79,8 +84,14 @@ class Program(Protocol):
     def check(self, site: Site) -> None:
         """Raise `OpsError` when this program must not be started on that data."""
 
+    def launcher(self, site: Site, *, dies_with_us: signal.Signals | None) -> list[str]:
+        """What stands before its command so that it runs as the right account; see `account.launcher`."""
+
     def argv(self, site: Site) -> list[str]:
         """Its command; writes its configuration file where it has one."""
+
+    def environment(self, site: Site) -> Mapping[str, str]:
+        """What it finds in its environment beside PATH and the language."""
 
     def ask(self, site: Site) -> None:
         """Put a real query to it.

@@ -46,7 +46,7 @@ NEWEST_POSTGRES = 30
 """The majors that `installed` looks for in numbered folders."""
 
 
-def wheel_major(product: Product) -> int | None:
+def wheel_major(product: str) -> int | None:
     """The major version that our wheel of `product` brings, or None without one."""
     try:
         return int(version(WHEELS[product]).split(".")[0])

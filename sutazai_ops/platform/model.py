@@ -149,7 +149,8 @@ class Embedded(Model):
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    server: Literal["postgres", "valkey"]
+    server: Literal["postgres", "valkey", "exporter"]
+    """`exporter` is this program's own, which measures the others."""
     user: str = "postgres"
     """For `postgres`: the superuser that is created with the data folder."""
     databases: tuple[str, ...] = ()

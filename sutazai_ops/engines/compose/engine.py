@@ -24,6 +24,7 @@ from sutazai_ops.engines.compose.observe import (
     PROJECT,
     address_of,
     container_of,
+    moment,
     number_of,
     observed,
     service_of,
@@ -35,6 +36,7 @@ from sutazai_ops.errors import BadInput, CommandFailed, OpsError, Refused, ToolM
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
     from pathlib import Path
 
     from docker import APIClient
@@ -63,6 +65,7 @@ class ComposeEngine:
         self._platform = platform
         self._home = settings.home
         self._patience = settings.deploy.health_timeout_seconds
+        self._images_made_at: dict[str, datetime | None] = {}
 
     @cached_property
     def _docker(self) -> APIClient:
@@ -407,12 +410,49 @@ class ComposeEngine:
         containers = [one for one in self._containers(service) if one["State"]["Running"]]
         if not containers:
             return None
-        with daemon.speaking(f"cannot ask what {service} uses"):
-            stats = [self._docker.stats(one["Id"], stream=False, one_shot=True) for one in containers]
-        return Usage(
-            memory=sum(_working_set(one) for one in stats),
-            cpu_seconds=sum(one["cpu_stats"]["cpu_usage"]["total_usage"] for one in stats) / 1e9,
-        )
+        stats = [self._stats(one["Id"]) for one in containers]
+        return Usage(memory=sum(one.memory for one in stats), cpu_seconds=sum(one.cpu_seconds for one in stats))
+
+    def usages(self, observed: Sequence[Observed]) -> Mapping[str, Usage]:
+        """What each of these uses now; one of whose containers does not say is left out."""
+        pairs = [
+            (one.service, container.id)
+            for one in observed
+            for container in one.containers
+            if container.state is State.RUNNING
+        ]
+        with ThreadPoolExecutor(max_workers=daemon.CONNECTIONS) as pool:
+            found = list(zip(pairs, pool.map(self._stats_or_none, (id_ for _, id_ in pairs)), strict=True))
+        silent = {service for (service, _), usage in found if usage is None}
+        sums: dict[str, Usage] = {}
+        for (service, _), usage in found:
+            if usage is not None and service not in silent:
+                before = sums.get(service, Usage(0, 0.0))
+                sums[service] = Usage(before.memory + usage.memory, before.cpu_seconds + usage.cpu_seconds)
+        return sums
+
+    def _stats_or_none(self, container: str) -> Usage | None:
+        try:
+            return self._stats(container)
+        except OpsError:
+            # It has ended since it was seen, or the engine is too busy to say.
+            return None
+
+    def _stats(self, container: str) -> Usage:
+        with daemon.speaking("cannot ask what a container uses"):
+            stats = self._docker.stats(container, stream=False, one_shot=True)
+        return Usage(memory=_working_set(stats), cpu_seconds=stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9)
+
+    def image_made_at(self, image_id: str) -> datetime | None:
+        """When an image was made, asked once an image; None where the engine no longer has it."""
+        if image_id not in self._images_made_at:
+            try:
+                with daemon.speaking("cannot look at an image"):
+                    seen: Inspected = self._docker.inspect_image(image_id)  # type: ignore[no-untyped-call]
+                    self._images_made_at[image_id] = moment(seen.get("Created"))
+            except OpsError:
+                return None
+        return self._images_made_at[image_id]
 
     def _tail(self, container: str, lines: int) -> list[str]:
         with daemon.speaking("cannot read a log"):

@@ -62,7 +62,7 @@ def container_of(inspected: Inspected) -> Container:
         image_id=inspected["Image"],
         spec=labels.get(SPEC),
         release=int(release) if release.isdigit() else None,
-        started_at=_moment(state.get("StartedAt")),
+        started_at=moment(state.get("StartedAt")),
         restarts=inspected.get("RestartCount", 0),
         exit_code=None if runs else state.get("ExitCode"),
         out_of_memory=bool(state.get("OOMKilled")),
@@ -205,7 +205,7 @@ def _ports(inspected: Inspected) -> Iterator[Port]:
                 yield Port(int(number), int(binding["HostPort"]), binding["HostIp"], protocol)
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment(text: str | None) -> datetime | None:
     """A moment with nanoseconds, which Python cuts to microseconds."""
     if not text or text.startswith(NEVER):
         return None

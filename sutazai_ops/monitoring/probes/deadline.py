@@ -20,25 +20,43 @@ class TookTooLong(Exception):
     """The time was over before the work was."""
 
 
-def within(seconds: float, work: Callable[[], Result]) -> Result:
-    """Do `work` and return what it returns, or raise what it raises.
+class Patience:
+    """Keeps such promises for work that is done again and again, and never begins it beside a former one that hangs.
 
-    Raises:
-        TookTooLong: when it has not ended after `seconds`; it may go on unseen.
+    So of each work at most one thread is left behind, however often it is tried.
     """
-    ends: SimpleQueue[tuple[Result | None, BaseException | None]] = SimpleQueue()
 
-    def do() -> None:
+    def __init__(self) -> None:
+        self._left_behind: threading.Thread | None = None
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether the work of last time goes on still, so that it cannot be done now."""
+        return self._left_behind is not None and self._left_behind.is_alive()
+
+    def within(self, seconds: float, work: Callable[[], Result]) -> Result:
+        """Do `work` and return what it returns, or raise what it raises.
+
+        Raises:
+            TookTooLong: when it has not ended after `seconds`, and goes on unseen; or when it goes on since last time.
+        """
+        if self.is_tried:
+            raise TookTooLong
+        ends: SimpleQueue[tuple[Result | None, BaseException | None]] = SimpleQueue()
+
+        def do() -> None:
+            try:
+                ends.put((work(), None))
+            except BaseException as error:  # noqa: BLE001  (raised again by whoever waits)
+                ends.put((None, error))
+
+        self._left_behind = threading.Thread(target=do, daemon=True, name="probe")
+        self._left_behind.start()
         try:
-            ends.put((work(), None))
-        except BaseException as error:  # noqa: BLE001  (raised again by whoever waits)
-            ends.put((None, error))
-
-    threading.Thread(target=do, daemon=True, name="probe").start()
-    try:
-        result, error = ends.get(timeout=seconds)
-    except Empty:
-        raise TookTooLong from None
-    if error is not None:
-        raise error
-    return result  # type: ignore[return-value]
+            result, error = ends.get(timeout=seconds)
+        except Empty:
+            raise TookTooLong from None
+        self._left_behind = None
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from sutazai_ops import human
 from sutazai_ops.errors import OpsError
-from sutazai_ops.monitoring.probes.deadline import TookTooLong, within
+from sutazai_ops.monitoring.probes.deadline import Patience, TookTooLong
 from sutazai_ops.monitoring.probes.kinds import question
 from sutazai_ops.monitoring.probes.outcome import Judgement, Outcome, ProbeState, Report, wrong
 
@@ -33,11 +34,36 @@ TURN_SECONDS = 1.0
 NO_PROBE = "no probe: add one under x-sutazai, see docs/extend.md"
 
 
-def run_probe(service: Service, probe: Probe, engine: Engine) -> Outcome:
-    """Ask a service the question of one probe."""
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What is left of one probe's former attempts, for whoever runs it again and again."""
+
+    finding: Patience = field(default_factory=Patience)
+    """With the engine."""
+    asking: Patience = field(default_factory=Patience)
+    """With the service."""
+
+    @property
+    def hang(self) -> ProbeState | None:
+        """As what to count a probe that cannot be run, since a former attempt hangs still; None where it can."""
+        if self.asking.is_tried:
+            return ProbeState.FAILED
+        return ProbeState.UNKNOWN if self.finding.is_tried else None
+
+
+def run_probe(service: Service, probe: Probe, engine: Engine, attempts: Attempts | None = None) -> Outcome:
+    """Ask a service the question of one probe.
+
+    Args:
+        service: whom.
+        probe: what.
+        engine: where it runs.
+        attempts: for whoever does so again and again: what hangs still is not begun once more.
+    """
+    attempts = attempts or Attempts()
     started = time.monotonic()
     try:
-        ask = within(ENGINE_SECONDS, lambda: question(service, probe, engine))
+        ask = attempts.finding.within(ENGINE_SECONDS, lambda: question(service, probe, engine))
     except TookTooLong:
         because = f"the engine does not say within {human.duration(ENGINE_SECONDS)} where {service.name} is"
         return _ended(started, Judgement(ProbeState.UNKNOWN, because))
@@ -48,7 +74,7 @@ def run_probe(service: Service, probe: Probe, engine: Engine) -> Outcome:
         return _ended(started, Judgement(ProbeState.UNKNOWN, because))
     started = time.monotonic()
     try:
-        return _ended(started, within(probe.timeout_seconds + GRACE_SECONDS, ask))
+        return _ended(started, attempts.asking.within(probe.timeout_seconds + GRACE_SECONDS, ask))
     except TookTooLong:
         return _ended(started, wrong(f"no answer within {human.duration(probe.timeout_seconds)}"))
     except OpsError as error:

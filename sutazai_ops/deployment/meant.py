@@ -1,0 +1,31 @@
+"""What is meant to run here and can be asked: whom probes ask when nobody names a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sutazai_ops.deployment.release import Releases
+from sutazai_ops.deployment.wanted import one_shots
+
+if TYPE_CHECKING:
+    from sutazai_ops.installation import Installation
+    from sutazai_ops.platform import Service
+
+
+def meant_to_run(here: Installation) -> list[Service]:
+    """The services of the current release, or before the first whatever this engine can run.
+
+    Not those that have ended by now as they should, and that nobody can ask.
+
+    Raises:
+        OpsError: when the releases cannot be read.
+    """
+    release = Releases(here.settings.releases).current()
+    ending = one_shots({service.name: service.compose for service in here.platform})
+    return [
+        service
+        for service in here.platform
+        if service.name not in ending
+        and (service.external or not here.engine.cannot_run(service))
+        and (release is None or service.name in release.services or service.external)
+    ]

@@ -1,0 +1,1 @@
+"""What the exporter measures, one module for each kind of thing."""
