@@ -45,6 +45,8 @@ class Metric(Model):
     kind: Kind
     labels: tuple[str, ...] = ()
     """Beside those that every scrape adds."""
+    edges: tuple[float, ...] = ()
+    """Of a histogram: the upper edges of its buckets, where they are known; a share is exact at these alone."""
     help: str = ""
 
 
@@ -70,6 +72,8 @@ class Series(Model):
     labels: frozenset[str]
     exporter: str
     is_bucket: bool = False
+    edges: tuple[float, ...] = ()
+    """Of a bucket series: the edges of the buckets, where they are known."""
 
 
 class Catalogue(Model):
@@ -128,12 +132,14 @@ def flatten(known: Mapping[str, Exporter]) -> Catalogue:
     for exporter, entry in known.items():
         for name, metric in entry.metrics.items():
             labels = frozenset({*metric.labels, *entry.labels, *SCRAPE_LABELS})
-            for one in _series(name, metric.kind, labels, exporter):
+            for one in series_of(name, metric, labels, exporter):
                 found[one.name] = one
     return Catalogue(series=found)
 
 
-def _series(name: str, kind: Kind, labels: frozenset[str], exporter: str) -> list[Series]:
+def series_of(name: str, metric: Metric, labels: frozenset[str], exporter: str) -> list[Series]:
+    """The series that a metric is known by: itself, or the parts of a histogram or summary."""
+    kind = metric.kind
     if kind not in {Kind.HISTOGRAM, Kind.SUMMARY}:
         return [Series(name=name, kind=kind, labels=labels, exporter=exporter)]
     parts = [
@@ -142,5 +148,12 @@ def _series(name: str, kind: Kind, labels: frozenset[str], exporter: str) -> lis
     ]
     if kind is Kind.SUMMARY:
         return [*parts, Series(name=name, kind=Kind.SUMMARY, labels=labels | {"quantile"}, exporter=exporter)]
-    bucket = Series(name=f"{name}_bucket", kind=Kind.COUNTER, labels=labels | {"le"}, exporter=exporter, is_bucket=True)
+    bucket = Series(
+        name=f"{name}_bucket",
+        kind=Kind.COUNTER,
+        labels=labels | {"le"},
+        exporter=exporter,
+        is_bucket=True,
+        edges=metric.edges,
+    )
     return [*parts, bucket]
