@@ -17,15 +17,18 @@ from pydantic import Field, model_validator
 from sutazai_ops.errors import BadInput
 from sutazai_ops.model import Model
 from sutazai_ops.monitoring.entries import read_entries
-from sutazai_ops.monitoring.metrics import Metric
+from sutazai_ops.monitoring.metrics import Exporter, Metric, catalogue, flatten
 from sutazai_ops.monitoring.promql import asked_ranges
 
 if TYPE_CHECKING:
     from sutazai_ops.monitoring.entries import Entry
+    from sutazai_ops.monitoring.metrics import Catalogue
 
 PACKAGED = Path(__file__).with_name("signals.yaml")
 UNKNOWN = "unknown"
 """The signal that is made of all others: what was expected and is not there."""
+APPLICATION = "application"
+"""In the catalogue, whoever keeps the metric contract and is no exporter that is known by its image."""
 ANYTHING = "vector(1)"
 """What is expected of a signal that does not say it: at least one value."""
 
@@ -89,6 +92,18 @@ class Signal(Model):
     def recorded(self) -> str:
         """The name that Prometheus records it under."""
         return f"signal:{self.name}"
+
+    @property
+    def exporters(self) -> frozenset[str]:
+        """Who has to export something for it to be measured, by the names of the catalogue."""
+        known = self.catalogue()
+        asked = asked_ranges([self.query])
+        return frozenset(series.exporter for name in asked if (series := known.find(name)))
+
+    def catalogue(self) -> Catalogue:
+        """The metrics that it may ask for: those of the catalogue and its own."""
+        own = flatten({APPLICATION: Exporter(source=self.name, metrics=self.metrics)})
+        return catalogue().with_recorded(own.series.values()) if self.metrics else catalogue()
 
 
 def unknown_signal() -> Signal:

@@ -7,7 +7,6 @@ same. One that could never fire, such as a level outside its signal's range, is 
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +18,7 @@ from sutazai_ops.model import Model
 from sutazai_ops.monitoring.duration import Duration, format_duration, parse_duration
 from sutazai_ops.monitoring.entries import Entry, read_entries, said_by_the_last
 from sutazai_ops.monitoring.signals import UNKNOWN, Name, Signal, Unit, read_signals, unknown_signal
+from sutazai_ops.monitoring.wording import LEVEL, VALUE, placeholders
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 PACKAGED = Path(__file__).with_name("thresholds.yaml")
 DAY_SECONDS = 86_400
-PLACEHOLDERS = ("value", "level")
-"""What a summary may name besides the labels of the signal."""
 
 
 class Severity(StrEnum):
@@ -238,9 +236,9 @@ def _end(value: float | None) -> str:
 
 
 def _check_placeholders(entry: Entry, key: str, text: str, signal: Signal) -> None:
-    known = (*PLACEHOLDERS, *signal.labels)
+    known = (VALUE, LEVEL, *signal.labels)
     try:
-        named = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+        named = placeholders(text)
     except ValueError as error:
         raise entry.refuse(f"{key} of the threshold {entry.name} is wrong: {error}", key) from None
     for name in named:
