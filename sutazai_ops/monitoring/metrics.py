@@ -55,6 +55,8 @@ class Exporter(Model):
 
     source: str
     """Where its names were read."""
+    images: tuple[str, ...] = ()
+    """The last parts of the names of the images that it runs as."""
     labels: tuple[str, ...] = ()
     """What every metric of it has."""
     metrics: Mapping[str, Metric]

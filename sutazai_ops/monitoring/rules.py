@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from sutazai_ops.monitoring.thresholds import Condition, Rulebook, Threshold
 
 SYMBOL = {Side.ABOVE: ">", Side.BELOW: "<"}
-HEAD = """# The signals and thresholds of this platform as Prometheus' rules. Made by
-# `sutazai-ops config generate`; changes are overwritten. Your own stand in the files that the settings monitoring.signals and monitoring.thresholds name.
+HEAD = """# The signals and thresholds of this platform as rules, made by `sutazai-ops config generate`. Changes here
+# are overwritten: your own stand in the files that monitoring.signals and monitoring.thresholds name.
 # Made of sources with the SHA-256 {digest}.
 """
 

@@ -17,12 +17,15 @@ from pydantic import Field, model_validator
 from sutazai_ops.errors import BadInput
 from sutazai_ops.model import Model
 from sutazai_ops.monitoring.entries import read_entries
-from sutazai_ops.monitoring.metrics import Exporter, Metric, catalogue, flatten
+from sutazai_ops.monitoring.metrics import OF_EVERY_SCRAPE, Exporter, Metric, catalogue, flatten
 from sutazai_ops.monitoring.promql import asked_ranges
+from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sutazai_ops.monitoring.entries import Entry
-    from sutazai_ops.monitoring.metrics import Catalogue
+    from sutazai_ops.monitoring.metrics import Catalogue, Series
 
 PACKAGED = Path(__file__).with_name("signals.yaml")
 UNKNOWN = "unknown"
@@ -97,13 +100,17 @@ class Signal(Model):
     def exporters(self) -> frozenset[str]:
         """Who has to export something for it to be measured, by the names of the catalogue."""
         known = self.catalogue()
-        asked = asked_ranges([self.query])
-        return frozenset(series.exporter for name in asked if (series := known.find(name)))
+        found = (known.find(name) for name in asked_ranges([self.query]))
+        return frozenset(series.exporter for series in found if series)
 
     def catalogue(self) -> Catalogue:
         """The metrics that it may ask for: those of the catalogue and its own."""
-        own = flatten({APPLICATION: Exporter(source=self.name, metrics=self.metrics)})
-        return catalogue().with_recorded(own.series.values()) if self.metrics else catalogue()
+        return catalogue().with_recorded(self.own_series()) if self.metrics else catalogue()
+
+    def own_series(self) -> list[Series]:
+        """The series that its own metrics are, with those labels that every scrape adds."""
+        found = flatten({APPLICATION: Exporter(source=self.name, metrics=self.metrics)}).series
+        return [found[name] for name in found.keys() - set(OF_EVERY_SCRAPE)]
 
 
 def unknown_signal() -> Signal:
@@ -139,7 +146,16 @@ def _read(entry: Entry) -> Signal:
         if expression is None:
             continue
         try:
-            asked_ranges([expression])
+            names = asked_ranges([expression])
         except BadInput as error:
             raise entry.refuse(f"{key} of the signal {signal.name} is {error.what}", key) from None
+        _refuse_unknown_metrics(entry, key, names, signal)
     return signal
+
+
+def _refuse_unknown_metrics(entry: Entry, key: str, names: Iterable[str], signal: Signal) -> None:
+    known = signal.catalogue()
+    for name in names:
+        if known.find(name) is None:
+            remedy = nearest(name, known.names()) or "if an application of yours exports it, say so under metrics:"
+            raise entry.refuse(f"nobody exports {name}, which the signal {signal.name} asks for", key, remedy=remedy)

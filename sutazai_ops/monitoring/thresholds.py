@@ -17,11 +17,15 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from sutazai_ops.model import Model
 from sutazai_ops.monitoring.duration import Duration, format_duration, parse_duration
 from sutazai_ops.monitoring.entries import Entry, read_entries, said_by_the_last
+from sutazai_ops.monitoring.metrics import Kind, Series, catalogue
 from sutazai_ops.monitoring.signals import UNKNOWN, Name, Signal, Unit, read_signals, unknown_signal
 from sutazai_ops.monitoring.wording import LEVEL, VALUE, placeholders
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from sutazai_ops.monitoring.metrics import Catalogue
     from sutazai_ops.settings import MonitoringSettings
 
 PACKAGED = Path(__file__).with_name("thresholds.yaml")
@@ -139,6 +143,35 @@ class Rulebook(Model):
     def signal_of(self, condition: Condition) -> Signal:
         """The signal that a threshold, or what stands under its `while`, is about."""
         return unknown_signal() if condition.signal == UNKNOWN else self.signals[condition.signal]
+
+    def on(self, exporters: AbstractSet[str]) -> Rulebook:
+        """What of it can be measured where there are these exporters, and the thresholds on that."""
+        signals = {name: one for name, one in self.signals.items() if one.exporters <= exporters}
+        known = {*signals, UNKNOWN}
+        there = {
+            name: one
+            for name, one in self.thresholds.items()
+            if one.signal in known and (one.while_ is None or one.while_.signal in known)
+        }
+        thresholds = {
+            name: one.model_copy(update={"inhibits": tuple(other for other in one.inhibits if other in there)})
+            for name, one in there.items()
+        }
+        return Rulebook(signals=signals, thresholds=thresholds)
+
+    def not_on(self, exporters: AbstractSet[str]) -> dict[str, list[str]]:
+        """The signals that cannot be measured where there are these exporters, each with those that it lacks."""
+        lacking = {name: sorted(one.exporters - exporters) for name, one in self.signals.items()}
+        return {name: lacks for name, lacks in lacking.items() if lacks}
+
+    def catalogue(self) -> Catalogue:
+        """Everything that a rule or a panel may ask for: the metrics, those of a person's own, and what is recorded."""
+        own = [series for one in self.signals.values() for series in one.own_series()]
+        recorded = [
+            Series(name=one.recorded, kind=Kind.GAUGE, labels=frozenset(one.labels), exporter="rules")
+            for one in (*self.signals.values(), unknown_signal())
+        ]
+        return catalogue().with_recorded([*own, *recorded])
 
 
 def read_rulebook(settings: MonitoringSettings) -> Rulebook:
