@@ -14,7 +14,7 @@ dev: export SUTAZAI_ENGINE ?= embedded
 export MPLCONFIGDIR ?= $(SUTAZAI_HOME)/cache/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint dev bench clean
+.PHONY: help demo test lint dev bench image clean
 
 help: ## Show these lines.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,9 @@ dev: $(VENV)/.runtime ## Open the Dagster UI at http://127.0.0.1:3000 (PORT=… 
 
 bench: $(VENV)/.dev ## Measure speed and memory side by side with what you would use instead.
 	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python "$$bench" || exit 1; done
+
+image: ## Build the image that the platform's exporter runs.
+	docker build --quiet --build-arg UV_VERSION=$(UV_VERSION) -t sutazai/ops:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) .
 
 clean: ## Remove the environment. Data, backups and secrets in .sutazai stay.
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

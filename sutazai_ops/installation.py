@@ -6,6 +6,7 @@ everything else is broken, and `--help` waits for nothing.
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -31,10 +32,11 @@ class Installation:
     @cached_property
     def platform(self) -> Platform:
         """What should run; raises `BadInput` for a file that is wrong."""
+        from sutazai_ops.monitoring.additions import with_additions
         from sutazai_ops.platform import read_platform, with_external
 
-        given = {"SECRETS_FOLDER": str(self.settings.secrets)}
-        return with_external(read_platform(self.settings.platform, given), self.settings.external)
+        read = read_platform(self.settings.platform, _given(self.settings))
+        return with_additions(with_external(read, self.settings.external), self.settings)
 
     @cached_property
     def engine(self) -> Engine:
@@ -56,6 +58,25 @@ class Installation:
         from sutazai_ops.ledger import open_ledger
 
         return open_ledger(self.settings)
+
+
+def _given(settings: Settings) -> dict[str, str]:
+    """What this installation says of itself to the platform's files."""
+    try:
+        facts = settings.home.stat()
+        owner = f"{facts.st_uid}:{facts.st_gid}"
+    except OSError:
+        # It will be made by whoever deploys.
+        owner = f"{os.geteuid()}:{os.getegid()}"
+    return {
+        "SECRETS_FOLDER": str(settings.secrets),
+        "GENERATED_FOLDER": str(settings.generated),
+        "HOME_FOLDER": str(settings.home),
+        # Whoever reads what only the owner of the home folder may read has to be that owner.
+        "HOME_OWNER": owner,
+        "PROMETHEUS_RETENTION_DAYS": str(settings.monitoring.retention_days),
+        "PROMETHEUS_RETENTION_GIGABYTES": str(settings.monitoring.retention_gigabytes),
+    }
 
 
 def open_installation() -> Installation:

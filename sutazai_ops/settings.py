@@ -197,8 +197,8 @@ class Receiver(Model):
 class AlertSettings(Model):
     """Who is told when a threshold is broken."""
 
-    receivers: Mapping[str, Receiver] = Field(default_factory=dict)
-    """By a name of your choice."""
+    receivers: Mapping[ServiceName, Receiver] = Field(default_factory=dict)
+    """By a name of your choice, of letters, digits and . _ -."""
     repeat_hours: float = Field(default=4, gt=0)
     """After how long an alert that nobody has mended is told again."""
     watchdog_url_file: AnyPath | None = None

@@ -1,16 +1,20 @@
-"""`config show`, `check` and `reference`: the settings and the platform's files, as this program reads them."""
+"""`config show`, `check`, `generate`, `reference`: settings and the platform's files, as this program reads them."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sutazai_ops.installation import open_installation
+from sutazai_ops.settings import PACKAGED_PLATFORM
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sutazai_ops.installation import Installation
     from sutazai_ops.platform import Service
 
@@ -31,15 +35,55 @@ def show(*, json: AsJson = False) -> None:
 
 @app.command()
 def check(*, json: AsJson = False) -> None:
-    """Read the settings and every file of the platform, and show what they amount to. Touches no server."""
+    """Read the settings and every file of the platform, and show what they amount to. Touches no server.
+
+    What leaves somebody uninformed is shown at the end, and is no error.
+    """
     terminal = Terminal()
     here = open_installation()
     facts = {
         "origins": here.loaded.origins,
         "platform": here.platform.folder,
         "services": [_facts(service) for service in here.platform],
+        "findings": _findings(here),
     }
     terminal.show(facts, lambda: _show_check(terminal, here), json=json)
+
+
+@app.command()
+def generate(
+    *,
+    committed: Annotated[
+        bool, typer.Option("--committed", help="Make the copies beside the packaged platform, from default settings.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Write what is generated for Prometheus, Alertmanager, Grafana and the exporter; a deployment does so itself."""
+    from sutazai_ops.monitoring.configuration import write_configuration, write_copies
+
+    terminal = Terminal()
+    here = open_installation()
+    folder = PACKAGED_PLATFORM / "config" if committed else here.settings.generated
+    changed = write_copies() if committed else write_configuration(here.settings, here.platform)
+    terminal.show({"folder": folder, "changed": changed}, lambda: _show_generated(terminal, folder, changed), json=json)
+
+
+def _show_generated(terminal: Terminal, folder: Path, changed: Sequence[str]) -> None:
+    for name in changed:
+        terminal.say(name)
+    terminal.say(f"{len(changed)} files changed in {folder}" if changed else f"all is up to date in {folder}")
+
+
+def _findings(here: Installation) -> list[str]:
+    """What is not wrong enough to be refused, and leaves somebody uninformed all the same."""
+    from sutazai_ops.monitoring.alertmanager import who_is_not_told
+    from sutazai_ops.monitoring.configuration import stale_files
+    from sutazai_ops.monitoring.scrape import out_of_reach
+
+    # Before the first deployment there are none, and it makes them by itself.
+    stale = stale_files(here.settings, here.platform) if here.settings.generated.exists() else []
+    words = f"{len(stale)} generated files are not up to date, {stale[0]} among them: sutazai-ops config generate"
+    return [*who_is_not_told(here.settings.alerts), *out_of_reach(here.platform), *([words] if stale else [])]
 
 
 def _facts(service: Service) -> dict[str, object]:
@@ -61,6 +105,8 @@ def _show_check(terminal: Terminal, here: Installation) -> None:
     columns = ["phase", "service", "tier", "backup", "probes", "runs", "inferred"]
     rows = [list(_facts(service).values()) for service in here.platform]
     terminal.table(columns, [[", ".join(cell) if isinstance(cell, list) else cell for cell in row] for row in rows])
+    for finding in _findings(here):
+        terminal.say(f"note: {finding}")
 
 
 @app.command()

@@ -7,12 +7,14 @@ A phase rolls the selected services out as one release. Its gate asks every prob
 it. A phase asks anew whether what it stands on is well, because a check gates one run only.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
+from sutazai_ops.errors import OpsError
 from sutazai_ops.orchestration import LoggedProgress, Operations, PermanentFailure, telling_dagster
 from sutazai_ops.platform import Phase, Platform, Service
 from sutazai_ops.settings import Settings
@@ -56,7 +58,7 @@ class RollBackConfig(DeployConfig):
 
 
 def defs(settings: Settings, platform: Platform) -> dg.Definitions:
-    """The assets, checks, jobs and schedule of this platform's roll-out; reads files, and no server and no secret."""
+    """The assets, checks, jobs and schedule of this platform's roll-out; asks no server."""
     phases = [phase for phase in platform.phases if phase.services]
     overlays = [phase for phase in platform.phases if any(one.phase == phase.name for one in platform.overlays)]
     versions = _code_versions(settings, platform)
@@ -78,8 +80,18 @@ def defs(settings: Settings, platform: Platform) -> dg.Definitions:
 
 
 def _code_versions(settings: Settings, platform: Platform) -> dict[str, str]:
-    from sutazai_ops.deployment.inputs import code_versions
+    """A version of each service; none of any where a threshold is wrong, which must not keep the night from its backup.
 
+    The deployment that is begun then says what is wrong.
+    """
+    from sutazai_ops.deployment.inputs import code_versions
+    from sutazai_ops.monitoring.configuration import write_configuration
+
+    try:
+        write_configuration(settings, platform)
+    except OpsError as error:
+        logging.getLogger(__name__).warning("services have no code version: %s", error)
+        return {}
     return code_versions(settings, platform)
 
 

@@ -116,6 +116,7 @@ class Deployments:
             cannot_run=self.engine.cannot_run,
         )
         whole = {*(last.whole if last else ()), *selection.phases}
+        inputs.write_generated(self.settings, self.platform)
         gathered = inputs.gather(self.settings, self.platform, selection.services, whole)
         number = self.releases.next_number()
         replaced = {*selection.services, *_gone(last, selection)}

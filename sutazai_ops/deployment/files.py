@@ -2,9 +2,9 @@
 
 A file or folder gets the path `files/<hash>/<name>`, so one that has not changed keeps its path in every release, one
 that has changed gets a new path, and an older release still has what it meant. Copied are env files, configs, and what
-is mounted read-only from below the platform's folder. Never copied is what a service may write, because its data would
-stay behind; nor what stands elsewhere on the host, which is not ours. `plan_files` only reads; `copy_files` writes what
-a plan names, each whole or not at all.
+is mounted read-only from below the platform's folder or that of generated configuration. Never copied is what a service
+may write, because its data would stay behind; nor what stands elsewhere on the host, which is not ours. `plan_files`
+only reads; `copy_files` writes what a plan names, each whole or not at all.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sutazai_ops.deployment.mounts import Kind, bind_of, sources
 from sutazai_ops.deployment.trees import digest_of, entries
 from sutazai_ops.errors import BadInput, OpsError, Refused
+from sutazai_ops.platform.mounts import Kind, bind_of, sources
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from sutazai_ops.deployment.mounts import Source
     from sutazai_ops.platform import Platform
+    from sutazai_ops.platform.mounts import Source
 
 FOLDER = "files"
 """Below the releases' folder."""
@@ -75,13 +75,16 @@ class Files:
         return [*self.copies.values(), *self.env_files.values()]
 
 
-def plan_files(platform: Platform, services: Collection[str], phases: Collection[str]) -> Files:
+def plan_files(
+    platform: Platform, services: Collection[str], phases: Collection[str], generated: Path | None = None
+) -> Files:
     """Read all that these services are given, and decide what is copied.
 
     Args:
         platform: whose files they are.
         services: the names of the services.
         phases: those whose overlays are in force.
+        generated: the folder of configuration that is generated for them.
 
     Raises:
         BadInput: for a file that is not there or cannot be read; names file, service and key.
@@ -90,12 +93,13 @@ def plan_files(platform: Platform, services: Collection[str], phases: Collection
     env_files: dict[Path, Copy] = {}
     digests: dict[Path, str] = {}
     left: list[Left] = []
+    ours = [platform.folder, *([generated] if generated else [])]
     for name in services:
         for source in sources(platform, name, phases):
             where = f"{platform.service(name).file}, service {name}, key {source.kind}"
-            if because := _why_left(source, platform.folder, name, where):
+            if because := _why_left(source, ours, name, where):
                 left.append(Left(name, source.path, because))
-                if _counts(source, platform.folder):
+                if _counts(source, ours):
                     digests[source.path] = digest_of(source.path, where)
             elif source.kind is Kind.ENV_FILE:
                 if source.path not in env_files and source.path.exists():
@@ -242,13 +246,16 @@ def _digest_as(private: bool, source: Path, where: str) -> str:  # noqa: FBT001
     return _private(digest) if private else digest
 
 
-def _why_left(source: Source, folder: Path, service: str, where: str) -> str:
+def _why_left(source: Source, ours: Sequence[Path], service: str, where: str) -> str:
     """Why a source stays where it is; empty for one that is copied."""
     if source.kind is not Kind.MOUNT:
         if source.required and not source.path.exists():
             raise BadInput(f"{source.path} is not there, and {service} needs it", where=where, remedy="put it there")
         return ""
-    if not source.path.is_relative_to(folder):
+    if source.path in ours:
+        # With everything that stands below it, a person's secrets too.
+        return "it is the platform's own folder"
+    if not _is_below(source.path, ours):
         return "it stands outside the platform's folder"
     if source.writable:
         return "the service may write it"
@@ -256,6 +263,10 @@ def _why_left(source: Source, folder: Path, service: str, where: str) -> str:
     return f"it is larger than {LARGEST // 1024**2} MiB" if size > LARGEST else ""
 
 
-def _counts(source: Source, folder: Path) -> bool:
+def _counts(source: Source, ours: Sequence[Path]) -> bool:
     """Whether a change of what stays where it is makes the service anew: of a file it does, of a folder of data not."""
-    return source.path.is_relative_to(folder) and source.path.is_file()
+    return _is_below(source.path, ours) and source.path.is_file()
+
+
+def _is_below(path: Path, folders: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)

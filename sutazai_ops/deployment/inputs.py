@@ -1,7 +1,7 @@
 """What a release is made from: the platform's files, the images that were chosen, mounted files, versions of secrets.
 
-`gather` reads; the others generate and copy what the release needs before it can run. Apart, so that a plan
-leaves nothing behind.
+`gather` reads; the others generate and copy what the release needs before it can run. Apart, so that a plan leaves
+nothing behind but generated configuration, which follows from files and settings alone.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def gather(settings: Settings, platform: Platform, services: Collection[str], wh
     Raises:
         BadInput: for a file or a secret that is not there, or an image that no service has.
     """
-    files = plan_files(platform, services, whole)
+    files = plan_files(platform, services, whole, settings.generated)
     used = secrets.secrets_of(platform, _secrets_of(platform, services, whole))
     versions = secrets.versions(used, settings.secrets)
     images = chosen(platform, settings.images, read_lock(settings.images_lock))
@@ -71,6 +71,20 @@ def gather(settings: Settings, platform: Platform, services: Collection[str], wh
     )
 
 
+def write_generated(settings: Settings, platform: Platform) -> None:
+    """Bring the configuration and the copies of secrets that are made for services up to date, before they are read.
+
+    Raises:
+        BadInput: for a file of signals or thresholds that is wrong, or a receiver's that is not there.
+        OpsError: when it cannot be written.
+    """
+    from sutazai_ops.monitoring.additions import copy_secrets
+    from sutazai_ops.monitoring.configuration import write_configuration
+
+    write_configuration(settings, platform)
+    copy_secrets(settings, platform)
+
+
 def generate_secrets(settings: Settings, platform: Platform, inputs: Inputs) -> None:
     """Generate the secrets that are not there yet; raises `OpsError` when one cannot be written."""
     secrets.generate(inputs.to_generate, secrets.secrets_of(platform), settings.secrets)
@@ -84,7 +98,7 @@ def copy_mounted_files(inputs: Inputs, releases: Path) -> None:
 def code_versions(settings: Settings, platform: Platform) -> dict[str, str]:
     """For each service a short text that changes with its definition and its mounted files, read from files alone."""
     services = {service.name for service in platform if service.external is None}
-    files = plan_files(platform, services, ())
+    files = plan_files(platform, services, (), settings.generated)
     images = chosen(platform, settings.images, read_lock(settings.images_lock))
     wanted = wanted_services(platform, services, (), Ingredients(images, files))
     return {service.name: service.spec[:12] for service in wanted}

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.deployment.files import FROM_A_RELEASE, Files, with_copies
-from sutazai_ops.deployment.mounts import bind_of, configs, used
 from sutazai_ops.engines.labels import SECRET_VERSION
 from sutazai_ops.platform import Tier
+from sutazai_ops.platform.mounts import bind_of, configs, used
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -18,8 +18,8 @@ from sutazai_ops.errors import BadInput
 from sutazai_ops.model import Model
 
 CATALOGUE = Path(__file__).with_name("metrics.yaml")
-SCRAPE_LABELS = frozenset({"job", "instance"})
-"""What Prometheus adds to every series that it scrapes."""
+SCRAPE_LABELS = frozenset({"job", "instance", "service"})
+"""What Prometheus adds to every series that it scrapes; the last by our own configuration of it (`scrape.py`)."""
 OF_EVERY_SCRAPE = (
     "up",
     "scrape_duration_seconds",

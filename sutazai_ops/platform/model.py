@@ -116,6 +116,11 @@ class Metrics(Model):
 
     port: int = Field(ge=1, le=65535)
     path: Annotated[str, Field(pattern="^/")] = "/metrics"
+    secret: str | None = None
+    """The top-level secret, of any of the platform's files, that is shown as a bearer token."""
+    honor_labels: bool = False
+    """Whether a label of its own wins over the one of the same name that Prometheus adds, such as `service` where it
+    measures other services."""
 
 
 class Queue(Model):

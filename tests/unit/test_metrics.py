@@ -43,7 +43,7 @@ def test_labels_of_the_exporter_are_labels_of_each_metric(tmp_path: Path) -> Non
     path.write_text("thing: {source: its page, labels: [cluster], metrics: {a_total: {kind: counter, labels: [x]}}}")
     series = flatten(read_exporters(path)).find("a_total")
     assert series is not None
-    assert series.labels == {"cluster", "x", "job", "instance"}
+    assert series.labels == {"cluster", "x", "job", "instance", "service"}
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from sutazai_ops.deployment.files import LARGEST, changed_copies, copy_files, plan_files, with_copies
-from sutazai_ops.deployment.mounts import Kind, sources
 from sutazai_ops.errors import BadInput, OpsError, Refused
 from sutazai_ops.platform import read_platform
+from sutazai_ops.platform.mounts import Kind, sources
 
 
 @pytest.fixture

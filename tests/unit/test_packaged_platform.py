@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from sutazai_ops.deployment.ports import published
 from sutazai_ops.deployment.secrets import secrets_of
+from sutazai_ops.monitoring.scrape import out_of_reach
 from sutazai_ops.platform import read_platform
 from sutazai_ops.platform.read import PHASES
 from sutazai_ops.settings import PACKAGED_PLATFORM
@@ -22,8 +22,8 @@ SERVICES = {service.name: PLATFORM.definition(service.name, EVERYTHING) for serv
 FACTS = {service.name: service for service in PLATFORM}
 ONE_SHOTS = [name for name, definition in SERVICES.items() if definition["restart"] == "no"]
 WITHOUT_HEALTH_CHECK = {"dify-beat", *ONE_SHOTS}
-OUTWARD = {"edge", "ollama", "n8n", "dify-ssrf-proxy"}
-"""The way in; what pulls models; what is there to call others; and Dify's one way out."""
+OUTWARD = {"edge", "ollama", "n8n", "dify-ssrf-proxy", "alertmanager"}
+"""The way in; what pulls models; what is there to call others; Dify's one way out; and what tells people of alerts."""
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 each_phase = pytest.mark.parametrize("phase", PLATFORM.phases, ids=EVERYTHING)
@@ -80,8 +80,8 @@ def test_a_service_is_limited_in_memory_processors_and_processes(name):
     assert 0 < limits["pids"] <= 1000
 
 
-def test_all_limits_together_fit_into_18_gib():
-    assert sum(memory(one["deploy"]["resources"]["limits"]["memory"]) for one in SERVICES.values()) <= 18 * GIB
+def test_all_limits_together_fit_into_eighteen_and_a_half_gib():
+    assert sum(memory(one["deploy"]["resources"]["limits"]["memory"]) for one in SERVICES.values()) <= 18.5 * GIB
 
 
 @each_service
@@ -113,8 +113,21 @@ def test_a_service_has_no_right_that_it_does_not_name(name):
 
 
 @each_service
-def test_no_service_reaches_dockers_socket(name):
-    assert "docker.sock" not in str(SERVICES[name])
+def test_dockers_socket_is_reached_by_the_proxy_alone(name):
+    has_socket = "docker.sock" in str(SERVICES[name].get("volumes"))
+    assert has_socket == ("docker-socket" in FACTS[name].allow) == (name == "docker-proxy")
+
+
+def test_only_those_who_read_from_docker_are_on_its_network():
+    on_it = {name for name, one in SERVICES.items() if "docker" in one.get("networks", ())}
+    assert on_it == {"docker-proxy", "exporter", "alloy"}
+    assert set(SERVICES["docker-proxy"]["networks"]) == {"docker"}
+
+
+def test_the_exporter_is_on_a_network_with_every_service_that_has_a_probe():
+    ours = set(SERVICES["exporter"]["networks"])
+    probed = [service.name for service in PLATFORM if service.probes]
+    assert [name for name in probed if not set(SERVICES[name].get("networks", ())) & ours] == []
 
 
 @each_service
@@ -222,12 +235,12 @@ def test_the_edge_is_on_a_network_with_all_that_it_leads_to():
     assert [one for one in led_to if not set(SERVICES[one]["networks"]) & set(SERVICES["edge"]["networks"])] == []
 
 
-def test_prometheus_scrapes_services_at_ports_by_their_names():
-    config = yaml.safe_load((PACKAGED_PLATFORM / "config/prometheus/prometheus.yml").read_text())
-    targets = [target for job in config["scrape_configs"] for one in job["static_configs"] for target in one["targets"]]
-    hosts = {target.partition(":")[0] for target in targets} - {"localhost"}
-    assert hosts <= SERVICES.keys()
-    assert all(set(SERVICES[host]["networks"]) & set(SERVICES["prometheus"]["networks"]) for host in hosts)
+def test_prometheus_reaches_all_that_it_scrapes_and_scrapes_only_what_speaks_its_format():
+    assert out_of_reach(PLATFORM) == []
+    scraped = {service.name for service in PLATFORM if service.metrics}
+    assert {"exporter", "backend", "edge", "qdrant", "n8n", "node-exporter"} <= scraped
+    # Ollama's are an open request (ollama/ollama#3144), Neo4j's are in its paid edition, Chroma sends traces alone.
+    assert not scraped & {"ollama", "chromadb", "neo4j", "frontend", "postgres", "redis", "docker-proxy"}
 
 
 def test_every_file_that_is_mounted_is_there():

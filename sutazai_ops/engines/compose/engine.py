@@ -7,11 +7,12 @@ and removes them, and runs commands inside. Every look costs one listing and one
 from __future__ import annotations
 
 import io
+import socket
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -22,6 +23,7 @@ from sutazai_ops.engines.compose.images import pull_missing
 from sutazai_ops.engines.compose.observe import (
     ONE_OFF,
     PROJECT,
+    address_inside,
     address_of,
     container_of,
     moment,
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
-    from pathlib import Path
 
     from docker import APIClient
 
@@ -52,6 +53,8 @@ COMPOSE_SECONDS = 900
 """How long one `docker compose up` may take before it is ended: images are there already when it starts."""
 STAMPED = "sutazai.network"
 """On networks that we made."""
+IN_A_CONTAINER = Path("/.dockerenv")
+"""Docker puts it into every container, whose own name is its id unless its file says otherwise."""
 USUAL_PORTS = {"postgres": 5432, "redis": 6379}
 
 
@@ -343,10 +346,23 @@ class ComposeEngine:
         if wanted.external:
             return external_server(wanted, self._home).endpoint
         inside = port or _usual_port(wanted)
-        found = address_of(self._newest(service), inside)
+        container, ours = self._newest(service), self._own_networks
+        found = address_of(container, inside) if ours is None else address_inside(container, inside, ours)
         if found is None:
-            raise Unsupported(f"{service} has no address on this host for its port {inside}")
+            raise Unsupported(
+                f"{service} has no address on this host for its port {inside}"
+                if ours is None
+                else f"the container that this runs in is on no network with {service}"
+            )
         return Endpoint(*found)
+
+    @cached_property
+    def _own_networks(self) -> frozenset[str] | None:
+        """The networks of the container that this program itself runs in; None where it runs in none of this engine."""
+        if not IN_A_CONTAINER.exists():
+            return None
+        seen = self._look_at(socket.gethostname())
+        return container_of(seen).networks if seen else None
 
     def server(self, service: str) -> Server:
         """The service as a server to speak to; raises `Unreachable` when it does not run."""

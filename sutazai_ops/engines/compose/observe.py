@@ -14,7 +14,7 @@ from sutazai_ops.engines.base import Container, Health, Observed, Port, State
 from sutazai_ops.engines.labels import RELEASE, SPEC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -154,6 +154,13 @@ def address_of(inspected: Inspected, port: int) -> tuple[str, int] | None:
     if "host" in networks:
         return "127.0.0.1", port
     addresses = (str(networks[name].get("IPAddress") or "") for name in sorted(networks))
+    return next(((address, port) for address in addresses if address), None)
+
+
+def address_inside(inspected: Inspected, port: int, networks: Collection[str]) -> tuple[str, int] | None:
+    """Where a client in a container that is on these networks reaches a port of it: on one that they share."""
+    joined = inspected["NetworkSettings"]["Networks"] or {}
+    addresses = (str(joined[name].get("IPAddress") or "") for name in sorted(joined) if name in networks)
     return next(((address, port) for address in addresses if address), None)
 
 

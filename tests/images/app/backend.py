@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 from asking import ask
 from dependencies import (
@@ -102,7 +103,7 @@ class Backend(Application):
             return Answer({"error": "a task needs a prompt"}, 400)
         with self.tasks() as connection:
             task = connection.execute("INSERT INTO tasks (prompt) VALUES (%s) RETURNING id", [prompt]).fetchone()[0]
-        redis_client().lpush(QUEUE, json.dumps({"id": task, "prompt": prompt}))
+        redis_client().lpush(QUEUE, json.dumps({"id": task, "prompt": prompt, "queued_at": time.time()}))
         return Answer({"id": task, "state": "queued"}, 202)
 
     def count(self, _body: dict[str, object]) -> Answer:

@@ -1,0 +1,100 @@
+"""What the settings add to the services of monitoring: the secrets of receivers, and what the exporter reads.
+
+A receiver's address stands in a file that the settings name and that nobody but its owner may read. Alertmanager, which
+is not that owner, is given a copy as a secret: it lies in the secrets' folder, which is closed to others. What the
+exporter has to read and what lies outside the home folder is mounted into it at the same path, read-only. Pure, but for
+`copy_secrets`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sutazai_ops.disk import write_whole, writing
+from sutazai_ops.errors import BadInput
+from sutazai_ops.monitoring.alertmanager import secret_files
+from sutazai_ops.monitoring.servers import alertmanager_of, exporter_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from sutazai_ops.platform import Platform, Service
+    from sutazai_ops.settings import Settings
+
+
+def with_additions(platform: Platform, settings: Settings) -> Platform:
+    """The platform in which its Alertmanager and our exporter are given what the settings name."""
+    if (alertmanager := alertmanager_of(platform)) and (names := secret_files(settings.alerts)):
+        given = {name: {"file": str(settings.secrets / name)} for name in names}
+        platform = _with_secrets(platform, alertmanager, given)
+    if exporter := exporter_of(platform):
+        mounts = [_read_only(path) for path in sorted(set(_outside_of_home(settings, platform)))]
+        volumes = [*(exporter.compose.get("volumes") or ()), *mounts]
+        platform = _replaced(platform, exporter, {"volumes": volumes})
+    return platform
+
+
+def copy_secrets(settings: Settings, platform: Platform) -> None:
+    """Put a copy of what the receivers' files hold where Alertmanager is given it, whole, where it has changed.
+
+    A platform without an Alertmanager is given none.
+
+    Raises:
+        BadInput: for a file that is not there or cannot be read; names the setting's file.
+        OpsError: when a copy cannot be written.
+    """
+    if alertmanager_of(platform) is None:
+        return
+    for name, file in secret_files(settings.alerts).items():
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise BadInput(
+                f"cannot read a file that the settings name below alerts: {error.strerror}",
+                where=str(file),
+                remedy="write the address or the password into it, and let this user read it",
+            ) from None
+        copy = settings.secrets / name
+        with writing(copy):
+            if copy.exists() and copy.read_bytes() == content:
+                continue
+            copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(copy, content)
+            # The folder keeps others out, and a container reads what everybody may read.
+            copy.chmod(0o444)
+
+
+def _with_secrets(platform: Platform, service: Service, given: Mapping[str, Mapping[str, str]]) -> Platform:
+    secrets = [*(service.compose.get("secrets") or ()), *given]
+    platform = _replaced(platform, service, {"secrets": secrets})
+    phases = tuple(
+        phase.model_copy(update={"top": {**phase.top, "secrets": {**phase.top.get("secrets", {}), **given}}})
+        if phase.name == service.phase
+        else phase
+        for phase in platform.phases
+    )
+    return platform.model_copy(update={"phases": phases})
+
+
+def _replaced(platform: Platform, service: Service, keys: Mapping[str, Any]) -> Platform:
+    changed = service.model_copy(update={"compose": {**service.compose, **keys}})
+    return platform.model_copy(update={"services": {**platform.services, service.name: changed}})
+
+
+def _outside_of_home(settings: Settings, platform: Platform) -> Iterator[Path]:
+    from sutazai_ops.settings import PACKAGED_PLATFORM
+
+    named = [
+        None if platform.folder == PACKAGED_PLATFORM else platform.folder,
+        settings.backup.store,
+        settings.ledger_password_file,
+        settings.monitoring.signals,
+        settings.monitoring.thresholds,
+        *(external.password_file for external in settings.external.values()),
+    ]
+    return (path for path in named if path is not None and not path.is_relative_to(settings.home))
+
+
+def _read_only(path: Path) -> str:
+    return f"{path}:{path}:ro"

@@ -1,0 +1,151 @@
+"""The configuration that is generated for the platform's monitoring, and the folder that it lies in.
+
+What is generated is what a service mounts from that folder: a platform without a Prometheus of this kind gets nothing.
+All of it is made before anything is written, each file whole, and what is not made any more is removed, so that what
+lies there is never of two minds. A file that has not changed is not touched. The copies beside the packaged platform
+are the same files made from default settings, for those who run Compose by hand.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sutazai_ops.disk import write_whole, writing
+from sutazai_ops.monitoring.alertmanager import TEMPLATES, alertmanager_file
+from sutazai_ops.monitoring.exporter_settings import exporter_settings
+from sutazai_ops.monitoring.scrape import prometheus_file
+from sutazai_ops.platform.mounts import sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sutazai_ops.platform import Platform
+    from sutazai_ops.settings import Settings
+
+Files = dict[str, str]
+"""What each file holds, by its path from the folder on."""
+
+
+def generated_files(settings: Settings, platform: Platform, folder: Path) -> Files:
+    """All that is generated for a platform.
+
+    Args:
+        settings: who is told, what is too much.
+        platform: read with its mounts leading to `folder`.
+        folder: where the files will lie.
+
+    Raises:
+        BadInput: for a file of signals or thresholds that is wrong.
+    """
+    mounted = _mounted_below(platform, folder)
+    made: Files = {}
+    for part, make in PARTS.items():
+        if part in mounted:
+            made |= {f"{part}/{name}": text for name, text in make(settings, platform).items()}
+    return made
+
+
+def write_configuration(settings: Settings, platform: Platform) -> list[str]:
+    """Bring the generated folder of this installation to what it should be.
+
+    Returns:
+        The files that were written or removed, by their paths from the folder on.
+
+    Raises:
+        BadInput: for a file of signals or thresholds that is wrong.
+        OpsError: when something cannot be written.
+    """
+    return _bring(settings.generated, generated_files(settings, platform, settings.generated))
+
+
+def stale_files(settings: Settings, platform: Platform) -> list[str]:
+    """The generated files of this installation that are not as they would be made now; those it never had, too."""
+    return _differences(settings.generated, generated_files(settings, platform, settings.generated))
+
+
+def committed_files() -> Files:
+    """The copies beside the packaged platform, as they should be: made from its files and default settings."""
+    from sutazai_ops.platform import read_platform
+    from sutazai_ops.settings import PACKAGED_PLATFORM, Settings
+
+    folder = PACKAGED_PLATFORM / "config"
+    return generated_files(Settings(), read_platform(PACKAGED_PLATFORM, {"GENERATED_FOLDER": str(folder)}), folder)
+
+
+def stale_copies() -> list[str]:
+    """The copies beside the packaged platform that are not as they should be."""
+    from sutazai_ops.settings import PACKAGED_PLATFORM
+
+    return _differences(PACKAGED_PLATFORM / "config", committed_files())
+
+
+def write_copies() -> list[str]:
+    """Make the copies beside the packaged platform anew; raises `OpsError` when one cannot be written."""
+    from sutazai_ops.settings import PACKAGED_PLATFORM
+
+    return _bring(PACKAGED_PLATFORM / "config", committed_files())
+
+
+def _prometheus(settings: Settings, platform: Platform) -> Files:  # noqa: ARG001
+    return {"prometheus.yml": prometheus_file(platform)}
+
+
+def _alertmanager(settings: Settings, platform: Platform) -> Files:
+    return {"alertmanager.yml": alertmanager_file(platform, settings.alerts), "told.tmpl": TEMPLATES}
+
+
+def _exporter(settings: Settings, platform: Platform) -> Files:  # noqa: ARG001
+    return {"settings.toml": exporter_settings(settings)}
+
+
+PARTS: Mapping[str, Callable[[Settings, Platform], Files]] = {
+    "prometheus": _prometheus,
+    "alertmanager": _alertmanager,
+    "exporter": _exporter,
+}
+"""What is made for whoever mounts the folder of that name."""
+
+
+def _mounted_below(platform: Platform, folder: Path) -> set[str]:
+    """The folders below the generated one that services mount."""
+    return {
+        source.path.relative_to(folder).parts[0]
+        for service in platform
+        for source in sources(platform, service.name, ())
+        if source.path.is_relative_to(folder) and source.path != folder
+    }
+
+
+def _differences(folder: Path, made: Files) -> list[str]:
+    """The files that are not as they were made, and those that are there and are not made any more."""
+    return sorted([name for name, text in made.items() if _read(folder / name) != text.encode()] + _left(folder, made))
+
+
+def _bring(folder: Path, made: Files) -> list[str]:
+    changed = _differences(folder, made)
+    for name in changed:
+        file = folder / name
+        with writing(file):
+            if name not in made:
+                file.unlink(missing_ok=True)
+                continue
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(file, made[name].encode())
+            # It holds no secret, and a container reads what everybody may read.
+            file.chmod(0o644)
+    return changed
+
+
+def _left(folder: Path, made: Files) -> list[str]:
+    """Files of a part that are not made any more: a rule file that nobody names is loaded all the same."""
+    there = (path for part in PARTS for path in (folder / part).rglob("*") if path.is_file())
+    names = (path.relative_to(folder).as_posix() for path in there)
+    return [name for name in names if name not in made and not Path(name).name.startswith(".")]
+
+
+def _read(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None

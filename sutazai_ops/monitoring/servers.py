@@ -1,0 +1,56 @@
+"""Which services of a platform are its Prometheus, its Alertmanager and our exporter.
+
+They are found by what they are and never by their names, so that a platform of somebody else's may call them anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sutazai_ops.platform.infer import image_name
+from sutazai_ops.platform.model import PROBE_PORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sutazai_ops.platform import Platform, Service
+
+ALERTMANAGER_PORT = 9093
+EXPORTER_COMMAND = "exporter"
+"""The command of this program that the exporter runs."""
+OWN_IMAGE = "ops"
+"""The last part of the name of this program's own image."""
+
+
+def prometheus_of(platform: Platform) -> Service | None:
+    """The service that is asked whether it is a ready Prometheus; None where there is none."""
+    return next((one for one in platform if any(p.kind == "prometheus" and not p.target for p in one.probes)), None)
+
+
+def alertmanager_of(platform: Platform) -> Service | None:
+    """The service whose image is Alertmanager's; None where there is none."""
+    return next((one for one in platform if image_name(one.image or "") == "alertmanager"), None)
+
+
+def exporter_of(platform: Platform) -> Service | None:
+    """The service that runs this program's exporter; None where there is none."""
+    return next((one for one in platform if image_name(one.image or "") == OWN_IMAGE and _exports(one)), None)
+
+
+def port_of(service: Service) -> int:
+    """Where a Prometheus or an Alertmanager answers: at the port of its first probe, or at its usual one."""
+    for probe in service.probes:
+        if port := probe.port or PROBE_PORTS.get(probe.kind):
+            return port
+    return ALERTMANAGER_PORT
+
+
+def networks_of(service: Service) -> set[str]:
+    """The networks that a service's file joins it to."""
+    joined: Iterable[str] = service.compose.get("networks") or ("default",)
+    return {str(name) for name in joined}
+
+
+def _exports(service: Service) -> bool:
+    command = service.compose.get("command") or ()
+    return EXPORTER_COMMAND in (command.split() if isinstance(command, str) else command)

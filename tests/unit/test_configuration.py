@@ -1,0 +1,121 @@
+"""Generated configuration: what is made for whom, how it is written, and that the committed copies are the same."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from sutazai_ops.errors import BadInput
+from sutazai_ops.installation import Installation
+from sutazai_ops.monitoring.additions import copy_secrets
+from sutazai_ops.monitoring.configuration import generated_files, stale_copies, stale_files, write_configuration
+from sutazai_ops.monitoring.exporter_settings import exporter_settings
+from sutazai_ops.settings import AlertSettings, BackupSettings, Loaded, Receiver, Settings
+
+
+def installation(**settings: object) -> Installation:
+    return Installation(Loaded(settings=Settings(**settings), origins={}))
+
+
+def test_the_copies_beside_the_packaged_platform_are_those_that_default_settings_make():
+    assert stale_copies() == [], "make them: sutazai-ops config generate --committed"
+
+
+def test_what_is_written_is_no_longer_stale_and_is_not_written_again(tmp_path):
+    here = installation(home=tmp_path)
+    changed = write_configuration(here.settings, here.platform)
+    assert "prometheus/prometheus.yml" in changed
+    assert stale_files(here.settings, here.platform) == []
+    written = tmp_path / "generated/prometheus/prometheus.yml"
+    before = written.stat().st_mtime_ns
+    assert write_configuration(here.settings, here.platform) == []
+    assert written.stat().st_mtime_ns == before
+
+
+def test_a_file_that_was_changed_and_one_that_is_made_no_more_are_stale_and_put_right(tmp_path):
+    here = installation(home=tmp_path)
+    write_configuration(here.settings, here.platform)
+    (tmp_path / "generated/prometheus/prometheus.yml").write_text("# mine\n")
+    old = tmp_path / "generated/prometheus/rules/old.yml"
+    old.parent.mkdir(exist_ok=True)
+    old.write_text("groups: []\n")
+    stale = ["prometheus/prometheus.yml", "prometheus/rules/old.yml"]
+    assert stale_files(here.settings, here.platform) == stale
+    assert write_configuration(here.settings, here.platform) == stale
+    assert not old.exists()
+
+
+def test_a_platform_whose_services_mount_nothing_generated_gets_nothing(tmp_path):
+    (tmp_path / "core.yaml").write_text("services: {watcher: {image: prom/prometheus:v3.14.0}}")
+    here = installation(home=tmp_path / "home", platform=tmp_path)
+    assert write_configuration(here.settings, here.platform) == []
+    assert not (tmp_path / "home").exists()
+
+
+def test_each_part_is_made_for_whoever_mounts_it(tmp_path):
+    mount = "${GENERATED_FOLDER:-./config}/prometheus:/p:ro"
+    (tmp_path / "core.yaml").write_text(f'services: {{watcher: {{image: prom/prometheus:v3, volumes: ["{mount}"]}}}}')
+    here = installation(home=tmp_path / "home", platform=tmp_path)
+    made = generated_files(here.settings, here.platform, here.settings.generated)
+    assert {name.partition("/")[0] for name in made} == {"prometheus"}
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Installation:
+    """An installation with a receiver whose address only its owner may read."""
+    address = tmp_path / "address"
+    address.write_text("https://hooks.example/very-secret")
+    address.chmod(0o600)
+    alerts = AlertSettings(receivers={"team": Receiver(kind="webhook", url_file=address)})
+    return installation(home=tmp_path / "home", alerts=alerts)
+
+
+def test_alertmanager_is_given_a_receivers_secret_as_a_file_that_it_can_read_in_a_folder_that_others_cannot(told):
+    copy_secrets(told.settings, told.platform)
+    copy = told.settings.secrets / "alerts-to-team"
+    assert copy.read_text() == "https://hooks.example/very-secret"
+    assert (copy.stat().st_mode & 0o777, copy.parent.stat().st_mode & 0o777) == (0o444, 0o700)
+    service = told.platform.service("alertmanager")
+    assert service.compose["secrets"] == ["alerts-to-team"]
+    assert told.platform.phase("monitoring").top["secrets"]["alerts-to-team"] == {"file": str(copy)}
+    made = generated_files(told.settings, told.platform, told.settings.generated)
+    assert not [name for name, text in made.items() if "very-secret" in text]
+
+
+def test_a_new_address_takes_the_place_of_the_old_one(told, tmp_path):
+    copy_secrets(told.settings, told.platform)
+    (tmp_path / "address").write_text("https://hooks.example/another")
+    copy_secrets(told.settings, told.platform)
+    assert (told.settings.secrets / "alerts-to-team").read_text() == "https://hooks.example/another"
+
+
+def test_a_receivers_file_that_is_not_there_is_named_before_anything_is_deployed(told, tmp_path):
+    (tmp_path / "address").unlink()
+    with pytest.raises(BadInput, match="below alerts") as refused:
+        copy_secrets(told.settings, told.platform)
+    assert refused.value.where == str(tmp_path / "address")
+
+
+def test_the_exporter_is_given_the_settings_that_were_set_and_no_others(tmp_path):
+    settings = Settings(
+        home=tmp_path,
+        timezone="Europe/Berlin",
+        backup=BackupSettings(keep_within_days=14, store=Path("/srv/backups")),
+        external={"post.gres": {"address": "postgresql://db.example", "password_file": "/etc/x"}},
+        alerts=AlertSettings(watchdog_url_file=Path("/etc/sutazai/outside")),
+    )
+    read = tomllib.loads(exporter_settings(settings))
+    assert read["timezone"] == "Europe/Berlin"
+    assert read["backup"] == {"keep_within_days": 14, "store": "/srv/backups"}
+    assert read["external"]["post.gres"]["address"] == "postgresql://db.example"
+    assert not {"home", "alerts", "engine"} & read.keys()
+
+
+def test_what_the_exporter_reads_outside_of_the_home_folder_is_mounted_at_the_same_path_for_reading(tmp_path):
+    here = installation(home=tmp_path, backup=BackupSettings(store=Path("/srv/backups")))
+    volumes = here.platform.service("exporter").compose["volumes"]
+    assert "/srv/backups:/srv/backups:ro" in volumes
+    assert f"{tmp_path}:{tmp_path}:ro" in volumes
+    assert all(one.endswith(":ro") for one in volumes)
