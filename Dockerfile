@@ -23,4 +23,4 @@ ENV PYTHONDONTWRITEBYTECODE=1 MPLCONFIGDIR=/tmp/matplotlib
 USER 65534:65534
 EXPOSE 9177
 ENTRYPOINT ["python3", "-m", "sutazai_ops.cli"]
-CMD ["exporter"]
+CMD ["exporter", "--address", "0.0.0.0"]
