@@ -14,7 +14,7 @@ dev: export SUTAZAI_ENGINE ?= embedded
 export MPLCONFIGDIR ?= $(SUTAZAI_HOME)/cache/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint dev bench image clean
+.PHONY: help demo test lint dev bench docs image clean
 
 help: ## Show these lines.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +40,9 @@ bench: $(VENV)/.dev ## Measure speed and memory side by side with what you would
 
 image: ## Build the image that the platform's exporter runs.
 	docker build --quiet --build-arg UV_VERSION=$(UV_VERSION) -t sutazai/ops:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) .
+
+docs: $(VENV)/.dev ## Make the pages that say what is measured, and the runbooks, from the files that they are made of.
+	@$(BIN)/python -m sutazai_ops.monitoring.documents docs
 
 clean: ## Remove the environment. Data, backups and secrets in .sutazai stay.
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

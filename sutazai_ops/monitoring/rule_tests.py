@@ -43,13 +43,13 @@ def rule_tests_file(rulebook: Rulebook, rules: str, runbooks_url: str) -> str:
         rules: where their file lies, from the file of tests on.
         runbooks_url: the one that the rules were made with.
     """
-    cases = [case for threshold in testable(rulebook) for case in _cases(threshold, rulebook, runbooks_url)]
+    cases = [case for threshold in exercised(rulebook) for case in cases_of(threshold, rulebook, runbooks_url)]
     unknown = [case for signal in rulebook.signals.values() for case in _unknown_cases(signal)]
     step = format_duration(STEP_SECONDS)
     return HEAD + dump({"rule_files": [rules], "evaluation_interval": step, "tests": [*cases, *unknown]})
 
 
-def testable(rulebook: Rulebook) -> list[Threshold]:
+def exercised(rulebook: Rulebook) -> list[Threshold]:
     """The thresholds that Prometheus evaluates and whose signals bring examples, or need none."""
     return [
         threshold
@@ -104,7 +104,8 @@ def _between(one: float, other: float) -> float:
     return (one + other) / 2
 
 
-def _cases(threshold: Threshold, rulebook: Rulebook, runbooks_url: str) -> Iterator[dict[str, Any]]:
+def cases_of(threshold: Threshold, rulebook: Rulebook, runbooks_url: str) -> Iterator[dict[str, Any]]:
+    """The tests of one threshold: one in which it fires, and where it can be quiet, one in which it is."""
     signal = rulebook.signal_of(threshold)
     looks_at = _when(threshold, rulebook)
     broken = _case(threshold, rulebook, broken_value(threshold, signal), looks_at)
@@ -118,7 +119,7 @@ def _cases(threshold: Threshold, rulebook: Rulebook, runbooks_url: str) -> Itera
     }
     looks = [_look(threshold, looks_at, told)]
     if threshold.for_ > STEP_SECONDS:
-        looks.insert(0, _look(threshold, threshold.for_ - STEP_SECONDS))
+        looks.insert(0, _look(threshold, (math.ceil(threshold.for_ / STEP_SECONDS) - 1) * STEP_SECONDS))
     yield _test(f"{threshold.name} fires", broken.series, alert_rule_test=looks)
     good = whole_value(threshold, signal)
     if signal.example and good is not None:
@@ -145,7 +146,8 @@ def _labels(signal: Signal) -> dict[str, str]:
 def _when(threshold: Threshold, rulebook: Rulebook) -> float:
     """Once its range is full and its `for` is over."""
     conditions = [threshold, *([threshold.while_] if threshold.while_ else [])]
-    return threshold.for_ + max(_longest_range(rulebook.signal_of(one)) for one in conditions) + 2 * STEP_SECONDS
+    over = threshold.for_ + max(_longest_range(rulebook.signal_of(one)) for one in conditions)
+    return (math.ceil(over / STEP_SECONDS) + 2) * STEP_SECONDS
 
 
 def _longest_range(signal: Signal) -> float:

@@ -160,7 +160,7 @@ def test_a_time_is_written_with_its_unit_where_the_signal_is_one(tmp_path: Path)
         ("host_cpu_high:\n  because: x\n  above: .nan", "above of the threshold", ""),
         ("host_cpu_high:\n  because: x\n  for: 45", "write a time with its unit", ""),
         ("host_cpu_high:\n  because: x\n  severity: pge", "'page', 'ticket' or 'none'", ""),
-        ("host_cpu_high:\n  because: x\n  summary: '{servce} is busy'", "{servce}, and host_cpu has no such label", "instance"),
+        ("host_cpu_high:\n  because: x\n  summary: '{servce}'", "{servce}, and host_cpu has no such label", "instance"),
         ("host_cpu_high:\n  because: x\n  summary: '{{ $value }}'", "braces are for names alone", ""),
         ("host_cpu_high:\n  because: x\n  inhibits: [drifte]", "no threshold 'drifte' to inhibit", "'drifted'"),
         ("x:\n  above: 1\n  signal: drift", "the threshold x has no for", "add for:"),
