@@ -277,7 +277,8 @@ class Deployments:
         """Write a phase's roll-out down in the ledger."""
         from sutazai_ops.deployment.records import deployment_entry
 
-        self.installation.ledger.record_deployment(deployment_entry(report, datetime.now(UTC)))
+        reason = self.releases.record(report.release).because
+        self.installation.ledger.record_deployment(deployment_entry(report, reason, datetime.now(UTC)))
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sutazai_ops.deployment.drift import Drift
 
 
-def deployment_entry(report: PhaseReport, now: datetime) -> DeploymentEntry:
-    """One phase's roll-out as a row."""
+def deployment_entry(report: PhaseReport, reason: str, now: datetime) -> DeploymentEntry:
+    """One phase's roll-out as a row; `reason` is why its release was made."""
     return DeploymentEntry(
         release=report.release,
         phase=report.phase,
@@ -26,6 +26,8 @@ def deployment_entry(report: PhaseReport, now: datetime) -> DeploymentEntry:
         steps=[{"service": step.service, "act": str(step.act), "because": step.because} for step in report.steps],
         backup_set=report.backup_set,
         note=report.because.partition("\n")[0],
+        reason=reason,
+        put_back_to=report.put_back_to,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,10 @@ class DeploymentEntry:
     """The set that was taken before."""
     note: str = ""
     """Why it failed."""
+    reason: str = ""
+    """Why it was made: "deploy", "roll back to release 40"."""
+    put_back_to: int | None = None
+    """The release that runs again, where it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +110,67 @@ class DriftEntry:
     release: int
     drifts: Sequence[Mapping[str, Any]]
     """Each with `service`, `phase`, `kind`, `field`, `meant` and `found`; none where all was as meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactEntry:
+    """What one objective came to on one UTC day: its sums, and the hours that they are sums of."""
+
+    objective: str
+    day: date
+    question: str
+    """The hash of what was asked."""
+    good: float
+    total: float
+    imputed: float
+    probe_ok: float
+    """Minutes."""
+    probed: float
+    measured: float
+    expected: float
+    final: bool
+    """Whether the day can no longer change."""
+    warnings: Sequence[str]
+    detail: Mapping[str, Any]
+    computed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionEntry:
+    """What was asked for facts: kept, so that a fact can be told when its objective is long gone."""
+
+    question: str
+    objective: str
+    definition: Mapping[str, Any]
+    asked: Sequence[Mapping[str, str]]
+    """Each with `purpose` and `text`."""
+    first_asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideEntry:
+    """A deployment that somebody sent past a closed gate."""
+
+    at: datetime
+    actor: str
+    reason: str
+    closed_because: Sequence[str]
+    release: int | None = None
+    """The release that was deployed so, where there was something to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventEntry:
+    """Something that happened and that only another program knows of, such as a silence, copied before it forgets."""
+
+    lane: str
+    id: str
+    started_at: datetime
+    ended_at: datetime | None
+    title: str
+    detail: str = ""
+    outcome: str = ""
+    went_well: bool | None = None
+    actor: str = ""
+    services: Sequence[str] = ()
+    link: str = ""

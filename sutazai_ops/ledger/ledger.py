@@ -13,18 +13,44 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sutazai_ops.ledger.entries import DeploymentEntry, DriftEntry, Prune, Restore, SetEntry, VerificationEntry
+from sutazai_ops.ledger.entries import (
+    DeploymentEntry,
+    DriftEntry,
+    EventEntry,
+    FactEntry,
+    OverrideEntry,
+    Prune,
+    QuestionEntry,
+    Restore,
+    SetEntry,
+    VerificationEntry,
+)
 from sutazai_ops.ledger.errors import speaking
-from sutazai_ops.ledger.tables import backup_sets, deployments, drifts, prunes, restores, verifications
+from sutazai_ops.ledger.tables import (
+    backup_sets,
+    deployments,
+    drifts,
+    events,
+    facts,
+    overrides,
+    prunes,
+    questions,
+    restores,
+    verifications,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from sqlalchemy import Connection, Engine, Select, Table
 
 # Reading a set through takes nothing from an earlier restore of it, and a check without an end takes nothing at all.
 _SAYS_MORE = {"could not check": ("verified", "read", "corrupt"), "read": ("verified",)}
+
+
+_Keyed = SetEntry | VerificationEntry | FactEntry | QuestionEntry | EventEntry
+"""What is known by a key of its own, and replaced under it."""
 
 
 class Ledger:
@@ -70,6 +96,61 @@ class Ledger:
         """Write down what a look at the engine found."""
         with self._writing() as connection:
             connection.execute(insert(drifts), _row(entry))
+
+    def record_facts(self, entries: Sequence[FactEntry]) -> None:
+        """Write facts down, each in the place of the one of its objective and day."""
+        with self._writing() as connection:
+            _put(connection, facts, entries)
+
+    def record_questions(self, entries: Sequence[QuestionEntry]) -> None:
+        """Write down what is asked; what was known before keeps the time when it was first asked."""
+        with self._writing() as connection:
+            known = {(row.question, row.objective) for row in connection.execute(select(questions))}
+            _put(connection, questions, [one for one in entries if (one.question, one.objective) not in known])
+
+    def record_override(self, entry: OverrideEntry) -> None:
+        """Write down that somebody went past a closed gate, and why."""
+        with self._writing() as connection:
+            connection.execute(insert(overrides), _row(entry))
+
+    def record_events(self, entries: Sequence[EventEntry]) -> None:
+        """Write events of other programs down, each in the place of the one of its lane and id."""
+        with self._writing() as connection:
+            _put(connection, events, entries)
+
+    def facts_between(self, first: date, last: date, objectives: Collection[str] | None = None) -> list[FactEntry]:
+        """The facts of these days, both ends among them, by objective and day; of all objectives for None."""
+        query = select(facts).where(facts.c.day >= first, facts.c.day <= last)
+        if objectives is not None:
+            query = query.where(facts.c.objective.in_(objectives))
+        return [FactEntry(**row) for row in self._rows(query.order_by(facts.c.objective, facts.c.day))]
+
+    def known_questions(self) -> list[QuestionEntry]:
+        """Everything that was ever asked for a fact, the first first."""
+        query = select(questions).order_by(questions.c.first_asked_at, questions.c.question, questions.c.objective)
+        return [QuestionEntry(**row) for row in self._rows(query)]
+
+    def overrides_between(self, start: datetime, end: datetime) -> list[OverrideEntry]:
+        """The gates that were overridden from `start` until before `end`, by time."""
+        query = select(overrides).where(overrides.c.at >= start, overrides.c.at < end).order_by(overrides.c.at)
+        return [OverrideEntry(**_without_id(row)) for row in self._rows(query)]
+
+    def events_between(self, start: datetime, end: datetime) -> list[EventEntry]:
+        """The events of other programs that touch the time from `start` until before `end`, by time."""
+        lasts = events.c.ended_at.is_(None) | (events.c.ended_at >= start)
+        query = select(events).where(events.c.started_at < end, lasts).order_by(events.c.started_at, events.c.id)
+        return [EventEntry(**row) for row in self._rows(query)]
+
+    def deployments_between(self, start: datetime, end: datetime) -> list[DeploymentEntry]:
+        """What was rolled out from `start` until before `end`, by time."""
+        query = select(deployments).where(deployments.c.finished_at >= start, deployments.c.finished_at < end)
+        query = query.order_by(deployments.c.finished_at, deployments.c.id)
+        return [DeploymentEntry(**_without_id(row)) for row in self._rows(query)]
+
+    def sets_between(self, start: datetime, end: datetime) -> list[SetEntry]:
+        """The backup sets that were taken from `start` until before `end`, by time."""
+        query = select(backup_sets).where(backup_sets.c.taken_at >= start, backup_sets.c.taken_at < end)
+        return [SetEntry(**row) for row in self._rows(query.order_by(backup_sets.c.taken_at, backup_sets.c.id))]
 
     def recent_deployments(self, limit: int) -> list[DeploymentEntry]:
         """The newest first."""
@@ -147,7 +228,7 @@ def _mark_deleted(connection: Connection, ids: Sequence[str], at: datetime) -> N
         )
 
 
-def _put(connection: Connection, table: Table, entries: Sequence[SetEntry] | Sequence[VerificationEntry]) -> None:
+def _put(connection: Connection, table: Table, entries: Sequence[_Keyed]) -> None:
     """Insert, or replace what has the same key; both databases spell it alike."""
     if not entries:
         return
@@ -158,7 +239,7 @@ def _put(connection: Connection, table: Table, entries: Sequence[SetEntry] | Seq
     connection.execute(statement, [_row(entry) for entry in entries])
 
 
-def _row(entry: SetEntry | VerificationEntry | Restore | Prune | DeploymentEntry | DriftEntry) -> dict[str, Any]:
+def _row(entry: _Keyed | Restore | Prune | DeploymentEntry | DriftEntry | OverrideEntry) -> dict[str, Any]:
     return asdict(entry)
 
 

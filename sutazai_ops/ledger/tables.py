@@ -9,7 +9,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, Float, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
@@ -107,6 +120,8 @@ deployments = Table(
     Column("steps", JSON, nullable=False),
     Column("backup_set", String),
     Column("note", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("put_back_to", Integer),
 )
 
 drifts = Table(
@@ -116,4 +131,60 @@ drifts = Table(
     Column("at", UtcTime, nullable=False, index=True),
     Column("release", Integer, nullable=False),
     Column("drifts", JSON, nullable=False),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("objective", String, primary_key=True),
+    Column("day", Date, primary_key=True, index=True),
+    Column("question", String, nullable=False),
+    Column("good", Float, nullable=False),
+    Column("total", Float, nullable=False),
+    Column("imputed", Float, nullable=False),
+    Column("probe_ok", Float, nullable=False),
+    Column("probed", Float, nullable=False),
+    Column("measured", Float, nullable=False),
+    Column("expected", Float, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("warnings", JSON, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("computed_at", UtcTime, nullable=False),
+)
+
+questions = Table(
+    "questions",
+    metadata,
+    Column("question", String, primary_key=True),
+    Column("objective", String, primary_key=True),
+    Column("definition", JSON, nullable=False),
+    Column("asked", JSON, nullable=False),
+    Column("first_asked_at", UtcTime, nullable=False),
+)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False, index=True),
+    Column("actor", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("closed_because", JSON, nullable=False),
+    Column("release", Integer),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("lane", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("started_at", UtcTime, nullable=False, index=True),
+    Column("ended_at", UtcTime),
+    Column("title", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("went_well", Boolean),
+    Column("actor", String, nullable=False),
+    Column("services", JSON, nullable=False),
+    Column("link", Text, nullable=False),
 )

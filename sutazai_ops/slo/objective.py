@@ -101,8 +101,8 @@ class Objective(Model):
     metrics: Mapping[str, Metric] = Field(default_factory=dict)
     """Metrics of your own that the catalogue does not know, as in signals.yaml."""
 
-    every: Duration = 60
-    """The longest time between two samples of the gauges. Time is measured in steps of this, at least a minute."""
+    every: Duration = 30
+    """The longest time between two samples of the gauges; time is measured in steps that surely hold one."""
     since: date | None = None
     """Days before this are not held against it; found by itself where left out."""
     least_events: Annotated[float, Field(ge=1)] | None = None

@@ -1,0 +1,184 @@
+"""A fact: what one objective came to on one UTC day, hour by hour. Facts are kept for ever; measurements are not.
+
+A fact is replaced and never added to, so computing a day again does no harm; where an hour was measured better before,
+because its samples have since gone, that hour stays as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sutazai_ops.slo.maths import Totals, add_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+HOURS = 24
+HOUR_MINUTES = 60
+DAY_MINUTES = 1440
+SETTLED_AFTER = timedelta(hours=1)
+"""A day may still change for this long after it is over: the last samples come in, and the exporter its last cycle."""
+DONORS_WANTED = 3
+"""Days of the same kind that are needed to say what an hour would have brought."""
+DONORS_REACH = timedelta(days=28)
+DIFFERENCE = 0.001
+"""Two answers to one question about one hour differ where they are further apart than this share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a day that spent budget, in minutes from midnight."""
+
+    start: int
+    end: int
+    bad: float = 0.0
+    imputed: float = 0.0
+    down: float = 0.0
+    """Minutes in which the probe was not answered."""
+    events: float = 0.0
+    """All that were counted in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One objective on one day."""
+
+    objective: str
+    day: date
+    question: str
+    """The hash of what was asked."""
+    hours: Sequence[Totals]
+    """Twenty-four; what has not come yet is expected nowhere."""
+    computed_at: datetime
+    dips: Sequence[Stretch] = ()
+    """The dearest first."""
+    gaps: Sequence[tuple[int, int]] = ()
+    """Minutes from midnight in which nothing was measured."""
+    buckets: Mapping[str, float] = field(default_factory=dict)
+    """For a latency: answers at or below each edge, by `le` as it was served."""
+    lacking: int = 0
+    """Days more that imputing would have wanted: 0 where there were enough, or nothing was imputed."""
+    warnings: Sequence[str] = ()
+
+    @property
+    def totals(self) -> Totals:
+        """The whole day."""
+        return add_up(self.hours)
+
+    @property
+    def start(self) -> datetime:
+        """Midnight."""
+        return datetime.combine(self.day, time(), UTC)
+
+    def moment(self, minute: int) -> datetime:
+        """A minute of the day."""
+        return self.start + timedelta(minutes=minute)
+
+    def is_final(self) -> bool:
+        """Whether the day can no longer change: it was over, and no later day would tell more of what was lost."""
+        over = self.start + timedelta(days=1)
+        if self.computed_at < over + SETTLED_AFTER:
+            return False
+        return not self.lacking or self.computed_at >= over + DONORS_REACH
+
+
+def merged(old: Fact, new: Fact) -> Fact:
+    """The newer of two facts of one day, with each hour as it was measured best.
+
+    An hour is the older's where that measured more of it; where both measured it alike and it differs all the same, the
+    newer's, with a warning. Facts of another question are replaced as a whole, unless the newer measured nothing.
+    """
+    if old.question != new.question:
+        return new if new.totals.measured > 0 or old.totals.measured <= 0 else old
+    keep = [mine.measured > theirs.measured for mine, theirs in zip(old.hours, new.hours, strict=True)]
+    differ = [hour for hour in range(HOURS) if not keep[hour] and _differ(old.hours[hour], new.hours[hour])]
+    warnings = dict.fromkeys([*(old.warnings if any(keep) else ()), *new.warnings])
+    if differ:
+        warnings[_two_answers(old, new, differ)] = None
+    if not any(keep):
+        return replace(new, warnings=tuple(warnings))
+    return replace(
+        new,
+        hours=tuple(mine if kept else theirs for mine, theirs, kept in zip(old.hours, new.hours, keep, strict=True)),
+        dips=tuple(sorted([*_of(old.dips, keep, kept=True), *_of(new.dips, keep, kept=False)], key=_dearness)),
+        gaps=tuple(sorted([*_gaps(old.gaps, keep, kept=True), *_gaps(new.gaps, keep, kept=False)])),
+        buckets=max(old.buckets, new.buckets, key=lambda one: max(one.values(), default=0.0)),
+        lacking=max(old.lacking, new.lacking),
+        warnings=tuple(warnings),
+    )
+
+
+def _dearness(stretch: Stretch) -> tuple[float, int]:
+    return -(stretch.bad + stretch.imputed + stretch.down), stretch.start
+
+
+def dearest(stretches: Sequence[Stretch], at_most: int) -> tuple[Stretch, ...]:
+    """The stretches that cost most."""
+    return tuple(sorted(stretches, key=_dearness)[:at_most])
+
+
+def _differ(mine: Totals, theirs: Totals) -> bool:
+    """Whether two answers about an hour that had ended both times are two answers."""
+    if mine.measured != theirs.measured or mine.expected < HOUR_MINUTES or theirs.expected < HOUR_MINUTES:
+        return False
+    return any(
+        abs(a - b) > max(1.0, DIFFERENCE * max(a, b))
+        for a, b in ((mine.good, theirs.good), (mine.total, theirs.total), (mine.ok, theirs.ok))
+    )
+
+
+def _two_answers(old: Fact, new: Fact, hours: Sequence[int]) -> str:
+    mine, theirs = (add_up(fact.hours[hour] for hour in hours) for fact in (old, new))
+    what = (
+        f"{mine.total:,.0f} events and {mine.ok:,.0f} good minutes before, {theirs.total:,.0f} and {theirs.ok:,.0f} now"
+    )
+    return f"asked again, Prometheus answered differently for {len(hours)} hours of {new.day}: {what}"
+
+
+def _of(stretches: Sequence[Stretch], keep: Sequence[bool], *, kept: bool) -> Iterator[Stretch]:
+    return (one for one in stretches if keep[min(one.start // HOUR_MINUTES, HOURS - 1)] is kept)
+
+
+def _gaps(gaps: Sequence[tuple[int, int]], keep: Sequence[bool], *, kept: bool) -> Iterator[tuple[int, int]]:
+    """The parts of gaps that lie in the hours that are kept, or not; whoever reads them joins neighbours."""
+    for start, end in gaps:
+        for hour in range(start // HOUR_MINUTES, -(-end // HOUR_MINUTES)):
+            if keep[min(hour, HOURS - 1)] is kept:
+                yield max(start, hour * HOUR_MINUTES), min(end, (hour + 1) * HOUR_MINUTES)
+
+
+def to_detail(fact: Fact) -> dict[str, Any]:
+    """What the ledger keeps of a fact beside its sums, as JSON."""
+    return {
+        "hours": [[_short(getattr(hour, name)) for name in Totals.__slots__] for hour in fact.hours],
+        "dips": [[_short(getattr(dip, name)) for name in Stretch.__slots__] for dip in fact.dips],
+        "gaps": [list(gap) for gap in fact.gaps],
+        "buckets": {edge: _short(value) for edge, value in fact.buckets.items()},
+        "lacking": fact.lacking,
+    }
+
+
+def of_detail(
+    objective: str, day: date, question: str, detail: Mapping[str, Any], warnings: Sequence[str], computed_at: datetime
+) -> Fact:
+    """The fact that `to_detail` was made of."""
+    return Fact(
+        objective=objective,
+        day=day,
+        question=question,
+        hours=tuple(Totals(*hour) for hour in detail["hours"]),
+        dips=tuple(Stretch(*dip) for dip in detail["dips"]),
+        gaps=tuple((start, end) for start, end in detail["gaps"]),
+        buckets=dict(detail["buckets"]),
+        lacking=detail["lacking"],
+        warnings=tuple(warnings),
+        computed_at=computed_at,
+    )
+
+
+def _short(value: float) -> float:
+    rounded = round(value, 4)
+    return int(rounded) if rounded == int(rounded) else rounded
