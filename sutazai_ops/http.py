@@ -8,6 +8,7 @@ asked here is ours, and a password from another place must not travel to it.
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -26,6 +27,8 @@ from sutazai_ops.errors import Unreachable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+OK = 200
+BAD_REQUEST = 400
 READ_BYTES = 1024 * 1024
 """How much of an answer is read; a server that never stops does not fill our memory.
 
@@ -79,14 +82,22 @@ def get(url: str, *, seconds: float, at_most: int = READ_BYTES, redirects: int =
     return answer
 
 
-def _ask(url: str, seconds: float, at_most: int) -> tuple[Answer, str]:
+def post(url: str, content: object, *, seconds: float, at_most: int = READ_BYTES) -> Answer:
+    """Send `content` as JSON; a redirect is the answer. Otherwise as `get`."""
+    return _ask(url, seconds, at_most, json.dumps(content))[0]
+
+
+def _ask(url: str, seconds: float, at_most: int, sent: str | None = None) -> tuple[Answer, str]:
     """One answer, and in full where it sends us."""
+    method, headers = ("GET", {}) if sent is None else ("POST", {"Content-Type": "application/json"})
     deadline = _Deadline()
     try:
         with (
             deadline.running(seconds),
             _session(deadline) as session,
-            session.get(url, timeout=seconds, stream=True, allow_redirects=False) as response,
+            session.request(
+                method, url, data=sent, headers=headers, timeout=seconds, stream=True, allow_redirects=False
+            ) as response,
         ):
             body = response.raw.read(at_most + 1, decode_content=True)
     except (requests.RequestException, HTTPError, OSError) as error:

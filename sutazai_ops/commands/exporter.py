@@ -22,9 +22,10 @@ def exporter(
 ) -> None:
     """Measure what is meant to run, until ended by SIGTERM, and serve it to Prometheus at /metrics."""
     from sutazai_ops.deployment.meant import meant_to_run
-    from sutazai_ops.monitoring.exporter.exporter import Exporter, Watch
+    from sutazai_ops.monitoring.exporter.exporter import Exporter
+    from sutazai_ops.monitoring.exporter.measuring import Watch
     from sutazai_ops.monitoring.exporter.program import run
 
     here = open_installation()
-    watch = Watch(here.settings, here.engine, lambda: meant_to_run(here))
+    watch = Watch(here.settings, here.engine, here.store, lambda: meant_to_run(here))
     run(Exporter(watch), address, here.settings.monitoring.port if port is None else port)

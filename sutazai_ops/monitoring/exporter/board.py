@@ -1,7 +1,8 @@
 """The newest figures of everything that is measured, in memory.
 
 Whoever measured puts all that it knows here at once, in place of what it knew before. What has not been put again for
-longer than it may stand is no longer shown, so that nothing stays on the board whose source has died. Ages are counted
+longer than it may stand is no longer shown, so that nothing stays on the board whose source has died; in its place
+stands what was said for that case. Ages are counted
 by the clock that nobody sets, at the moment of reading.
 """
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 class _Sheet:
     measured: Sequence[Measured]
     ends_at: float
+    then: Sequence[Measured]
 
 
 class Board:
@@ -33,10 +35,17 @@ class Board:
         self._ages: dict[str, tuple[Measured, float]] = {}
         self._lock = Lock()
 
-    def put(self, source: str, measured: Sequence[Measured], stands: float) -> None:
-        """Show these figures in place of the former ones of this source, for at most `stands` seconds."""
+    def put(self, source: str, measured: Sequence[Measured], stands: float, then: Sequence[Measured] = ()) -> None:
+        """Show these figures in place of the former ones of this source.
+
+        Args:
+            source: who found them out.
+            measured: the figures.
+            stands: for how many seconds they are shown at most.
+            then: what is shown after that.
+        """
         with self._lock:
-            self._sheets[source] = _Sheet(measured, self._clock() + stands)
+            self._sheets[source] = _Sheet(measured, self._clock() + stands, then)
 
     def put_age(self, source: str, name: str, **labels: str) -> None:
         """Show from now on how long ago this was called, under that name."""
@@ -54,7 +63,6 @@ class Board:
         with self._lock:
             sheets, ages, now = list(self._sheets.values()), list(self._ages.values()), self._clock()
         for sheet in sheets:
-            if now <= sheet.ends_at:
-                yield from sheet.measured
+            yield from sheet.measured if now <= sheet.ends_at else sheet.then
         for age, since in ages:
             yield Measured(age.name, now - since, age.labels)

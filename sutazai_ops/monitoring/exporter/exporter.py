@@ -1,166 +1,138 @@
-"""The exporter as a whole: what it measures, when, and what it says to whoever asks.
-
-It follows what is meant to run: a release that adds a service adds its probes, without a restart.
-"""
+"""The exporter as a whole: it measures, judges what it has measured, tells people, and answers whoever asks."""
 
 from __future__ import annotations
 
-import logging
+import socket
 import time
-from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
 from sutazai_ops import __version__
-from sutazai_ops.errors import OpsError
-from sutazai_ops.monitoring.exporter.board import Board
-from sutazai_ops.monitoring.exporter.collectors.engine import EngineCollector
-from sutazai_ops.monitoring.exporter.collectors.probes import WatchedProbe, unprobed
-from sutazai_ops.monitoring.exporter.families import families
-from sutazai_ops.monitoring.exporter.schedule import FIRST_WITHIN, Schedule, Work
+from sutazai_ops.monitoring.exporter import alerting
+from sutazai_ops.monitoring.exporter.alerting import Alerting, watched_here
+from sutazai_ops.monitoring.exporter.kept import KeptAlerts
+from sutazai_ops.monitoring.exporter.measuring import Measuring
+from sutazai_ops.monitoring.exporter.prometheus_api import PrometheusApi
+from sutazai_ops.monitoring.exporter.schedule import Work
 from sutazai_ops.monitoring.exporter.serve import Page
-from sutazai_ops.monitoring.exporter.tallies import Tallies
-from sutazai_ops.monitoring.exporter.watched import Watched
-from sutazai_ops.monitoring.probes import ProbeState
-from sutazai_ops.monitoring.probes.names import probe_names
+from sutazai_ops.monitoring.exporter.telling import Teller
+from sutazai_ops.monitoring.exporter.watchdog import EVERY_SECONDS, Watchdog
+from sutazai_ops.monitoring.presence import ON_THE_EMBEDDED_ENGINE, OURS
+from sutazai_ops.monitoring.promql import Sample
+from sutazai_ops.monitoring.thresholds import read_rulebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from prometheus_client.core import Metric as Family
 
-    from sutazai_ops.engines import Engine
-    from sutazai_ops.monitoring.exporter.measured import Collector
-    from sutazai_ops.platform import Probe, Service
-    from sutazai_ops.settings import Settings
+    from sutazai_ops.monitoring.exporter.measuring import Watch
+    from sutazai_ops.monitoring.exporter.serve import Ask
+    from sutazai_ops.monitoring.exporter.telling import Notifier
 
-FOR_EVER = float("inf")
-SECOND_LOOK_SECONDS = 3.0
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What is to be watched."""
-
-    settings: Settings
-    engine: Engine
-    meant: Callable[[], Sequence[Service]]
-    """What is meant to run now, asked again and again; may raise `OpsError`."""
+PATIENCE_SECONDS = 60.0
+"""How long the first evaluation waits until everything has been measured once."""
+LATE_EVALUATIONS = 3
+"""After how many evaluations that did not come nobody is watching any more."""
 
 
 class Exporter:
-    """Measures, from `start` on, until it is stopped."""
+    """Everything that it does, from `start` until `stop`."""
 
-    def __init__(self, watch: Watch) -> None:
-        self.board = Board()
-        self.tallies = Tallies()
+    def __init__(self, watch: Watch, notifiers: Sequence[Notifier] = ()) -> None:
+        """Make it ready; raises `BadInput` for thresholds that are wrong."""
+        settings = watch.settings
+        self._watch, self._began = watch, time.monotonic()
+        self._is_alone = watch.engine.name == "embedded"
+        self.measuring = Measuring(watch)
         self.registry = CollectorRegistry()
         self.registry.register(self)
-        self._watch = watch
-        self._interval = watch.settings.monitoring.interval_seconds
-        self._schedule = Schedule()
-        self._services: list[Service] = []
-        self._probes: dict[str, WatchedProbe] = {}
-        self._collectors = [Watched(one, self.board, self.tallies) for one in self._make_collectors()]
+        exporters = ON_THE_EMBEDDED_ENGINE if self._is_alone else frozenset({OURS})
+        rulebook = watched_here(read_rulebook(settings.monitoring), exporters, engine=watch.engine.name)
+        kept = KeptAlerts(settings.home / "exporter")
+        self.alerting = Alerting(rulebook, self._snapshot, kept, settings.alerts.runbooks_url)
+        repeat = settings.alerts.repeat_hours * 3600
+        self._tellers = [Teller(one, rulebook, kept, self.measuring.tallies, repeat) for one in notifiers]
+
+    @property
+    def pages(self) -> Mapping[str, Ask]:
+        """What it answers besides its metrics, by address."""
+        own = {"/": self.about, "/-/ready": self.ready}
+        if not self._is_alone:
+            return own
+        return own | dict(PrometheusApi(self.alerting, self._watch.settings.alerts.runbooks_url).pages)
 
     def start(self) -> None:
-        """Begin to measure."""
-        self.follow()
-        self._schedule.add(Work("what is meant to run", self._interval, self.follow), first_within=self._interval)
-        for one in self._collectors:
-            self._schedule.add(Work(one.collector.name, one.collector.interval, one.round))
-        self._schedule.add(Work("second look", FOR_EVER, self._look_again), first_within=FIRST_WITHIN)
-        self._schedule.start()
+        """Begin."""
+        self.measuring.start()
+        schedule = self.measuring.schedule
+        schedule.add(Work("thresholds", alerting.EVERY_SECONDS, self._judge))
+        for teller in self._tellers:
+            schedule.add(Work(_telling(teller), alerting.EVERY_SECONDS, partial(self._tell, teller)))
+        file = self._watch.settings.alerts.watchdog_url_file
+        if self._is_alone and file is not None:
+            schedule.add(Work("watchdog", EVERY_SECONDS, Watchdog(file, self.is_watching).call))
 
     def stop(self) -> None:
-        """Measure no more."""
-        self._schedule.stop()
+        """End."""
+        self.measuring.stop()
 
-    def follow(self) -> None:
-        """See what is meant to run now; what no longer is leaves nothing behind."""
-        try:
-            services = list(self._watch.meant())
-        except OpsError as error:
-            log.error("cannot find out what is meant to run: %s", error.what)  # noqa: TRY400  (a sentence, no traceback)
-            return
-        if services == self._services:
-            return
-        log.info("%d services are meant to run", len(services))
-        self._services = services
-        wanted = {
-            (service.name, name): (service, probe)
-            for service in services
-            for name, probe in zip(probe_names(service.probes), service.probes, strict=True)
-        }
-        kept: dict[str, WatchedProbe] = {}
-        for source, one in self._probes.items():
-            key = (one.labels["service"], one.labels["probe"])
-            if wanted.get(key) == (one.service, one.probe):
-                del wanted[key]
-                kept[source] = one
-            else:
-                self._schedule.remove(source)
-                one.forget()
-        added = [self._watched(service, probe, name) for (_, name), (service, probe) in wanted.items()]
-        self._probes = kept | {one.source: one for one in added}
-        for one in added:
-            self._schedule.add(Work(one.source, self._interval, one.round))
-        bare = [figure for service in services if not service.probes for figure in unprobed(service)]
-        self.board.put("services without a probe", bare, FOR_EVER)
+    def is_watching(self) -> bool:
+        """Whether thresholds are held against what is measured now."""
+        is_judged = self.alerting.age() <= LATE_EVALUATIONS * alerting.EVERY_SECONDS
+        return is_judged and not self.measuring.blindness()
 
     def collect(self) -> Iterator[Family]:
         """What Prometheus' client library asks for, from memory."""
-        yield from families(self.board.measured())
-        yield from self.tallies.families()
+        return self.measuring.families()
 
     def ready(self, query: str = "") -> Page:  # noqa: ARG002
         """Whether it sees: everything was measured once, and the engine answers."""
-        waiting = [one.collector.name for one in self._collectors if not one.rounds]
-        waiting += [source for source, one in self._probes.items() if not one.rounds]
-        if waiting:
-            return Page(f"not ready: {waiting[0]} has not been measured yet\n", HTTPStatus.SERVICE_UNAVAILABLE)
-        engine = self._collectors[0]
-        if engine.is_blind:
-            because = engine.missing[0] if engine.missing else "nothing was measured lately"
+        if waiting := self.measuring.waiting():
+            return Page(f"not ready: {waiting} has not been measured yet\n", HTTPStatus.SERVICE_UNAVAILABLE)
+        if because := self.measuring.blindness():
             return Page(f"blind: {because}\n", HTTPStatus.SERVICE_UNAVAILABLE)
         return Page("ready\n")
 
     def about(self, query: str = "") -> Page:  # noqa: ARG002
         """What this is, for whoever opens it in a browser."""
-        settings = self._watch.settings
+        settings, measuring = self._watch.settings, self.measuring
+        every = settings.monitoring.interval_seconds
         lines = [
             f"sutazai-ops exporter {__version__}: {settings.environment} on {self._watch.engine.name}",
-            f"{len(self._services)} services, {len(self._probes)} probes, measured every {self._interval:g} s",
+            f"{len(measuring.services)} services, {len(measuring.probes)} probes, measured every {every:g} s",
+            f"{len(self.alerting.rulebook.thresholds)} thresholds are evaluated here",
             "",
-            "/metrics   figures for Prometheus",
-            "/-/ready   whether it sees what it should",
+            "/metrics         figures for Prometheus",
+            "/-/ready         whether it sees what it should",
         ]
+        lines += [f"{address:<16} as Prometheus answers it" for address in self.pages if address.startswith("/api")]
         return Page("\n".join(lines) + "\n")
 
-    def _look_again(self) -> None:
-        """Ask once more soon where the first answer was no good one: what was started with us was starting then."""
-        time.sleep(SECOND_LOOK_SECONDS)
-        for one in self._collectors:
-            self._schedule.hasten(one.collector.name)
-        for source, probe in self._probes.items():
-            if probe.state is not ProbeState.OK:
-                self._schedule.hasten(source)
-        self._schedule.remove("second look")
+    def _judge(self) -> None:
+        # What has not been measured once is no news, and what fired before we were started must not end for that.
+        if self.measuring.waiting() and time.monotonic() - self._began < PATIENCE_SECONDS:
+            return
+        self.alerting.evaluate()
+        for teller in self._tellers:
+            self.measuring.schedule.hasten(_telling(teller))
 
-    def _make_collectors(self) -> list[Collector]:
-        watch = self._watch
-        made: list[Collector] = [
-            EngineCollector(watch.engine, lambda: self._services, self.tallies, interval=self._interval)
-        ]
-        if watch.engine.name == "embedded":
-            from sutazai_ops.monitoring.exporter.collectors.host import HostCollector
+    def _tell(self, teller: Teller) -> None:
+        if self.alerting.evaluated_at is not None:
+            teller.tell(self.alerting.notices())
 
-            made.append(HostCollector(watch.settings.home, interval=self._interval))
-        return made
+    def _snapshot(self) -> Iterator[Sample]:
+        """All figures with the labels that a scrape by Prometheus would give them (`honor_labels` for `service`)."""
+        node = {"job": "node-exporter", "instance": socket.gethostname(), "service": "node-exporter"}
+        own = {"job": "exporter", "instance": socket.gethostname(), "service": "exporter"}
+        for family in self.collect():
+            target = node if family.name.startswith("node_") else own
+            for sample in family.samples:
+                yield Sample(sample.name, {**target, **sample.labels}, sample.value)
 
-    def _watched(self, service: Service, probe: Probe, name: str) -> WatchedProbe:
-        return WatchedProbe(service, probe, name, self._watch.engine, self.board, self.tallies, self._interval)
+
+def _telling(teller: Teller) -> str:
+    return f"tell {teller.notifier.name}"

@@ -40,8 +40,7 @@ def run(exporter: Exporter, address: str, port: int, level: str = "info") -> NoR
     over = Event()
     for end in (signal.SIGTERM, signal.SIGINT):
         signal.signal(end, lambda *_: over.set())
-    pages = {"/": exporter.about, "/-/ready": exporter.ready}
-    with Server(address, port, exporter.registry, pages) as server:
+    with Server(address, port, exporter.registry, exporter.pages) as server:
         exporter.start()
         log.info("listening on http://%s:%d", address, server.port)
         over.wait()

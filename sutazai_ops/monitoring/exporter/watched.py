@@ -72,6 +72,12 @@ class Watched:
         finally:
             self._conclude(result, self._clock() - begun, is_ended=is_ended)
 
+    def forget(self) -> None:
+        """Leave nothing of it behind: what it measured is no longer there to be measured."""
+        self._board.remove(self.collector.name)
+        self._board.remove(f"age of {self.collector.name}")
+        self._tallies.forget(collector=self.collector.name)
+
     def _conclude(self, result: Round, seconds: float, *, is_ended: bool) -> None:
         name = self.collector.name
         self._board.put(name, result.measured, self.stands)

@@ -1,19 +1,23 @@
 """Probes, each again and again: how each ended last, how long its answers take, and since when it has told nothing.
 
-A probe that hangs is counted as what it came to, failed or unknown, for as long as it hangs, while the age of its last
-whole answer grows; it is not begun once more beside itself.
+A probe that hangs is counted as what it came to, while the age of its last whole answer grows; it is not begun once
+more beside itself. Whatever it came to, after three intervals without another end nothing is known of it any more.
 """
 
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sutazai_ops.monitoring.exporter.measured import states
 from sutazai_ops.monitoring.probes import ProbeState, run_probe
-from sutazai_ops.monitoring.probes.run import ENGINE_SECONDS, NO_PROBE, Attempts
+from sutazai_ops.monitoring.probes.run import NO_PROBE, Attempts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sutazai_ops.engines import Engine
     from sutazai_ops.monitoring.exporter.board import Board
     from sutazai_ops.monitoring.exporter.measured import Measured
@@ -26,20 +30,38 @@ NONE = "none"
 """The name of the probe of a service that has none."""
 STATES = tuple(ProbeState)
 
+KNOWN_FOR = 3
+"""For how many intervals it is known how a probe ended."""
+
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whom to ask what, and how often."""
+
+    service: Service
+    probe: Probe
+    name: str
+    """Among the probes of the service."""
+    engine: Engine
+    interval: float
+    """Seconds."""
 
 
 class WatchedProbe:
     """One probe of one service, and how it ended last."""
 
     def __init__(
-        self, service: Service, probe: Probe, name: str, engine: Engine, board: Board, tallies: Tallies, interval: float
+        self, asked: Asked, board: Board, tallies: Tallies, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.service, self.probe, self.interval = service, probe, interval
-        self.labels = {"service": service.name, "probe": name}
+        self.asked = asked
+        self.labels = {"service": asked.service.name, "probe": asked.name}
         self.rounds = 0
         """How often its state was found out."""
-        self._engine, self._board, self._tallies = engine, board, tallies
+        self._board, self._tallies = board, tallies
+        self._clock = clock
+        self._ended_at = clock()
         self._attempts = Attempts()
         self.state: ProbeState | None = None
         """How it ended last; None before the first time."""
@@ -55,11 +77,15 @@ class WatchedProbe:
         if hangs_as := self._attempts.hang:
             self._conclude(hangs_as, "a former attempt has not ended")
             return
-        outcome = run_probe(self.service, self.probe, self._engine, self._attempts)
+        begun = self._clock()
+        outcome = run_probe(self.asked.service, self.asked.probe, self.asked.engine, self._attempts)
+        self._tallies.observe("sutazai_exporter_cycle_duration_seconds", self._clock() - begun, collector=NAME)
         if outcome.state is not ProbeState.UNKNOWN:
             self._tallies.observe("sutazai_probe_duration_seconds", outcome.seconds, **self.labels)
         if self._attempts.hang is None:
+            self._ended_at = self._clock()
             self._board.put_age(f"age of {self.source}", "sutazai_probe_age_seconds", **self.labels)
+            self._board.put_age(f"age of {NAME}", "sutazai_exporter_cycle_age_seconds", collector=NAME)
         self._conclude(outcome.state, outcome.because)
 
     def forget(self) -> None:
@@ -79,8 +105,9 @@ class WatchedProbe:
         self.rounds += 1
 
     def _put(self, state: ProbeState) -> None:
-        stands = 2.5 * self.interval + ENGINE_SECONDS + self.probe.timeout_seconds
-        self._board.put(self.source, states("sutazai_probe_state", STATES, state, **self.labels), stands)
+        unknown = states("sutazai_probe_state", STATES, ProbeState.UNKNOWN, **self.labels)
+        left = KNOWN_FOR * self.asked.interval - (self._clock() - self._ended_at)
+        self._board.put(self.source, states("sutazai_probe_state", STATES, state, **self.labels), left, then=unknown)
 
 
 def unprobed(service: Service) -> list[Measured]:

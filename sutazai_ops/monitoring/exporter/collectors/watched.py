@@ -1,0 +1,125 @@
+"""Whether those who watch are awake: Prometheus and Alertmanager, which cannot tell of their own death.
+
+Prometheus is well when it is ready and has evaluated every group of its rules lately, by its own clock; Alertmanager
+when it is ready. What counts is how long ago that was, so that one that hangs is noticed as one that has gone.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sutazai_ops import http
+from sutazai_ops.errors import OpsError
+from sutazai_ops.monitoring.exporter.collectors.models import NANOSECONDS
+from sutazai_ops.monitoring.exporter.measured import Round
+from sutazai_ops.monitoring.probes.http import written
+from sutazai_ops.platform.infer import image_name
+from sutazai_ops.platform.model import PROBE_PORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sutazai_ops.engines import Engine
+    from sutazai_ops.monitoring.exporter.board import Board
+    from sutazai_ops.platform import Service
+
+AGE = "sutazai_watched_age_seconds"
+PROMETHEUS = "prometheus"
+ALERTMANAGER = "alertmanager"
+ALERTMANAGER_PORT = 9093
+SECONDS = 5.0
+LATE_INTERVALS = 3
+"""After how many of its own intervals a group of rules is late."""
+
+
+class WatchedCollector:
+    """A collector: since when Prometheus and Alertmanager were last found well."""
+
+    name = "watched"
+
+    def __init__(
+        self, engine: Engine, services: Callable[[], Sequence[Service]], board: Board, *, interval: float,
+        seconds: float = 25,
+    ) -> None:  # fmt: skip
+        self.interval, self.seconds = interval, seconds
+        self._engine, self._services, self._board = engine, services, board
+        self._known: dict[str, str] = {}
+        """The kind of each service whose age is on the board."""
+
+    def collect(self) -> Round:
+        """Ask each whether it is well. Their ages stand on the board by themselves."""
+        missing: list[str] = []
+        there = {service.name: (service, kind) for service in self._services() if (kind := kind_of(service))}
+        for name in self._known.keys() - there.keys():
+            self._board.remove(f"watched {name}")
+            del self._known[name]
+        for name, (service, kind) in there.items():
+            if name not in self._known:
+                self._known[name] = kind
+                self._found_well(name, kind)
+            try:
+                self._ask(service, kind)
+            except OpsError as error:
+                missing.append(error.what)
+            else:
+                self._found_well(name, kind)
+        return Round((), tuple(missing))
+
+    def _found_well(self, service: str, kind: str) -> None:
+        self._board.put_age(f"watched {service}", AGE, service=service, kind=kind)
+
+    def _ask(self, service: Service, kind: str) -> None:
+        port = port_of(service)
+        address = written(self._engine.endpoint(service.name, port), "")
+        answer = http.get(f"{address}/-/ready", seconds=SECONDS)
+        if answer.status != http.OK:
+            raise OpsError(f"{service.name} is not ready: it answers {answer.status}", where=address)
+        if kind == PROMETHEUS:
+            try:
+                late = late_groups(_data(address, "/api/v1/rules?type=alert"), _now_of(address))
+            except (KeyError, TypeError, ValueError):
+                raise OpsError(f"{service.name} does not tell of its rules as Prometheus does", where=address) from None
+            if late:
+                raise OpsError(
+                    f"{service.name} has not evaluated its rules lately: {', '.join(late[:3])}", where=address
+                )
+
+
+def kind_of(service: Service) -> str:
+    """What it watches as; empty for what does not."""
+    if any(probe.kind == PROMETHEUS and not probe.target for probe in service.probes):
+        return PROMETHEUS
+    return ALERTMANAGER if image_name(service.image or "") == ALERTMANAGER else ""
+
+
+def port_of(service: Service) -> int:
+    """Where it answers: at the port of its first probe that has one, or at its usual one."""
+    ports = (probe.port or PROBE_PORTS.get(probe.kind) for probe in service.probes)
+    return next((port for port in ports if port), ALERTMANAGER_PORT)
+
+
+def late_groups(rules: Any, now: float) -> list[str]:  # noqa: ANN401
+    """The groups of rules that were not evaluated in the last intervals of theirs, by their names."""
+    late = []
+    for group in rules["groups"]:
+        at = datetime.fromisoformat(NANOSECONDS.sub(r"\1", str(group["lastEvaluation"]))).timestamp()
+        if now - at > LATE_INTERVALS * float(group["interval"]):
+            late.append(str(group["name"]))
+    return late
+
+
+def _now_of(address: str) -> float:
+    return float(_data(address, "/api/v1/query?query=time()")["result"][1])
+
+
+def _data(address: str, path: str) -> Any:  # noqa: ANN401
+    answer = http.get(f"{address}{path}", seconds=SECONDS, at_most=16 * http.READ_BYTES)
+    try:
+        content = json.loads(answer.body)
+        if content["status"] == "success":
+            return content["data"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise OpsError(f"Prometheus answers {answer.status} to {path.partition('?')[0]}, not what it should", where=address)
