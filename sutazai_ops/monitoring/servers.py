@@ -24,12 +24,22 @@ OWN_IMAGE = "ops"
 
 def prometheus_of(platform: Platform) -> Service | None:
     """The service that is asked whether it is a ready Prometheus; None where there is none."""
-    return next((one for one in platform if any(p.kind == "prometheus" and not p.target for p in one.probes)), None)
+    return next(filter(is_prometheus, platform), None)
 
 
 def alertmanager_of(platform: Platform) -> Service | None:
     """The service whose image is Alertmanager's; None where there is none."""
-    return next((one for one in platform if image_name(one.image or "") == "alertmanager"), None)
+    return next(filter(is_alertmanager, platform), None)
+
+
+def is_prometheus(service: Service) -> bool:
+    """Whether it is asked whether it is a ready Prometheus."""
+    return any(probe.kind == "prometheus" and not probe.target for probe in service.probes)
+
+
+def is_alertmanager(service: Service) -> bool:
+    """Whether its image is Alertmanager's."""
+    return image_name(service.image or "") == "alertmanager"
 
 
 def exporter_of(platform: Platform) -> Service | None:

@@ -49,13 +49,17 @@ def here(home):
 
 
 def ours(installation):
-    """What is seen of the services that this engine has servers for."""
-    known = {service.name for service in installation.platform if service.embedded}
+    """What is seen of the databases that this engine has servers for."""
+    known = {service.name for service in databases(installation)}
     return [seen for seen in installation.engine.observe() if seen.service in known]
 
 
+def databases(installation: Installation):
+    return [service for service in installation.platform if service.embedded and service.is_backed_up]
+
+
 def bring_up(installation: Installation) -> None:
-    installation.engine.apply(installation.engine.plan(list(installation.platform)), Silent())
+    installation.engine.apply(installation.engine.plan(databases(installation)), Silent())
 
 
 def pids(home: Path) -> set[int]:
@@ -80,7 +84,7 @@ def test_a_second_engine_finds_the_servers_and_starts_no_others(here, home):
     another = install(home)
     bring_up(another)
     assert {seen.service: seen.started_at for seen in another.engine.observe()} == before
-    assert {str(change.act) for change in another.engine.plan(list(another.platform))} == {"unchanged"}
+    assert {str(change.act) for change in another.engine.plan(databases(another))} == {"unchanged"}
 
 
 def test_ports_stay_the_same_over_a_restart(here):

@@ -31,7 +31,7 @@ from sutazai_ops.installation import Installation
 from sutazai_ops.progress import Silent
 from sutazai_ops.settings import Loaded, Settings
 here = Installation(Loaded(settings=Settings(home=Path(sys.argv[1]), engine="embedded"), origins={}))
-ours = [service for service in here.platform if service.embedded]
+ours = [service for service in here.platform if service.is_backed_up]
 try:
     here.engine.apply(here.engine.plan(ours), Silent())
     assert [str(seen.health) for seen in here.engine.observe() if seen.state != "absent"] == ["ok", "ok"]

@@ -38,7 +38,7 @@ def backups(tmp_path_factory):
     installation = Installation(Loaded(settings=settings, origins={}))
     engine = installation.engine
     try:
-        engine.apply(engine.plan(list(installation.platform)), Silent())
+        engine.apply(engine.plan(installation.platform.backed_up()), Silent())
         with connect_postgres(engine.server("postgres"), "sutazai") as connection:
             connection.execute("CREATE TABLE t AS SELECT n, md5(n::text) AS words FROM generate_series(1, 300000) n")
         with closing(connect_redis(engine.server("redis"))) as client:
@@ -285,7 +285,7 @@ def test_everything_comes_back_in_a_new_home_from_a_copied_store(backups, tmp_pa
     installation = Installation(Loaded(settings=settings, origins={}))
     engine = installation.engine
     try:
-        engine.apply(engine.plan(list(installation.platform)), Silent())
+        engine.apply(engine.plan(installation.platform.backed_up()), Silent())
         there = Backups.of(installation)
         found = there.store.find(one.id)
         assert not found.foreign

@@ -53,7 +53,7 @@ def backups(tmp_path_factory):
     installation = Installation(Loaded(settings=Settings(home=home, engine="embedded"), origins={}))
     engine = installation.engine
     try:
-        engine.apply(engine.plan(list(installation.platform)), Silent())
+        engine.apply(engine.plan(installation.platform.backed_up()), Silent())
         with connect_postgres(engine.server("postgres"), "sutazai") as connection:
             connection.execute(FILL)
         with connect_postgres(engine.server("postgres"), autocommit=True) as connection:

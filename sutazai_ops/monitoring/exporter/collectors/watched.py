@@ -15,8 +15,7 @@ from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.exporter.collectors.models import NANOSECONDS
 from sutazai_ops.monitoring.exporter.measured import Round
 from sutazai_ops.monitoring.probes.http import written
-from sutazai_ops.platform.infer import image_name
-from sutazai_ops.platform.model import PROBE_PORTS
+from sutazai_ops.monitoring.servers import is_alertmanager, is_prometheus, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 AGE = "sutazai_watched_age_seconds"
 PROMETHEUS = "prometheus"
 ALERTMANAGER = "alertmanager"
-ALERTMANAGER_PORT = 9093
 SECONDS = 5.0
 LATE_INTERVALS = 3
 """After how many of its own intervals a group of rules is late."""
@@ -89,15 +87,7 @@ class WatchedCollector:
 
 def kind_of(service: Service) -> str:
     """What it watches as; empty for what does not."""
-    if any(probe.kind == PROMETHEUS and not probe.target for probe in service.probes):
-        return PROMETHEUS
-    return ALERTMANAGER if image_name(service.image or "") == ALERTMANAGER else ""
-
-
-def port_of(service: Service) -> int:
-    """Where it answers: at the port of its first probe that has one, or at its usual one."""
-    ports = (probe.port or PROBE_PORTS.get(probe.kind) for probe in service.probes)
-    return next((port for port in ports if port), ALERTMANAGER_PORT)
+    return PROMETHEUS if is_prometheus(service) else ALERTMANAGER if is_alertmanager(service) else ""
 
 
 def late_groups(rules: Any, now: float) -> list[str]:  # noqa: ANN401
