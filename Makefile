@@ -41,8 +41,9 @@ bench: $(VENV)/.dev ## Measure speed and memory side by side with what you would
 image: ## Build the image that the platform's exporter runs.
 	docker build --quiet --build-arg UV_VERSION=$(UV_VERSION) -t sutazai/ops:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) .
 
-docs: $(VENV)/.dev ## Make the pages that say what is measured, and the runbooks, from the files that they are made of.
+docs: $(VENV)/.dev ## Make anew what is made: the pages of what is measured, the runbooks, the copies of configuration.
 	@$(BIN)/python -m sutazai_ops.monitoring.documents docs
+	@$(BIN)/sutazai-ops config generate --committed
 
 clean: ## Remove the environment. Data, backups and secrets in .sutazai stay.
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from sutazai_ops.monitoring.thresholds import Rulebook
     from sutazai_ops.platform import Platform
     from sutazai_ops.settings import AlertSettings, Receiver
 
@@ -59,8 +60,14 @@ TEMPLATES = """{{/* What a person reads in a chat and in a mail. Made by `sutaza
 """
 
 
-def alertmanager_file(platform: Platform, alerts: AlertSettings) -> str:
-    """Alertmanager's configuration: https://prometheus.io/docs/alerting/latest/configuration/."""
+def alertmanager_file(platform: Platform, alerts: AlertSettings, rulebook: Rulebook) -> str:
+    """Alertmanager's configuration: https://prometheus.io/docs/alerting/latest/configuration/.
+
+    Args:
+        platform: what stands on what.
+        alerts: who is told.
+        rulebook: which alerts say nothing new while others fire.
+    """
     content = {
         "route": {
             "receiver": NOBODY,
@@ -70,7 +77,7 @@ def alertmanager_file(platform: Platform, alerts: AlertSettings) -> str:
             "repeat_interval": duration(alerts.repeat_hours * 3600),
             "routes": list(_routes(alerts)),
         },
-        "inhibit_rules": list(_inhibitions(platform)),
+        "inhibit_rules": [*_same_cause(rulebook), *_what_it_stands_on(platform)],
         "receivers": [{"name": NOBODY}, *_receivers(alerts)],
         "templates": ["*.tmpl"],
     }
@@ -177,7 +184,19 @@ def _how(name: str, receiver: Receiver) -> Mapping[str, Any]:
     return mail
 
 
-def _inhibitions(platform: Platform) -> Iterator[dict[str, Any]]:
+def _same_cause(rulebook: Rulebook) -> Iterator[dict[str, Any]]:
+    for threshold in rulebook.thresholds.values():
+        if threshold.inhibits:
+            # One that is about a service says so of that service alone.
+            is_of_a_service = "service" in rulebook.signal_of(threshold).labels
+            yield {
+                "source_matchers": [f'alertname="{threshold.name}"'],
+                "target_matchers": [f'alertname=~"{"|".join(threshold.inhibits)}"'],
+                **({"equal": ["service"]} if is_of_a_service else {}),
+            }
+
+
+def _what_it_stands_on(platform: Platform) -> Iterator[dict[str, Any]]:
     for service, others in standing_on(platform).items():
         yield {
             "source_matchers": [f'alertname="{DOWN}"', f'service="{service}"'],

@@ -14,15 +14,22 @@ from typing import TYPE_CHECKING
 from sutazai_ops.disk import write_whole, writing
 from sutazai_ops.monitoring.alertmanager import TEMPLATES, alertmanager_file
 from sutazai_ops.monitoring.exporter_settings import exporter_settings
+from sutazai_ops.monitoring.presence import exporters_of
+from sutazai_ops.monitoring.rule_tests import rule_tests_file
+from sutazai_ops.monitoring.rules import rules_file
 from sutazai_ops.monitoring.scrape import prometheus_file
+from sutazai_ops.monitoring.thresholds import read_rulebook
 from sutazai_ops.platform.mounts import sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sutazai_ops.monitoring.thresholds import Rulebook
     from sutazai_ops.platform import Platform
     from sutazai_ops.settings import Settings
 
+RULES_FILE = "rules/signals.yml"
+"""From Prometheus' own folder on."""
 Files = dict[str, str]
 """What each file holds, by its path from the folder on."""
 
@@ -40,9 +47,9 @@ def generated_files(settings: Settings, platform: Platform, folder: Path) -> Fil
     """
     mounted = _mounted_below(platform, folder)
     made: Files = {}
-    for part, make in PARTS.items():
-        if part in mounted:
-            made |= {f"{part}/{name}": text for name, text in make(settings, platform).items()}
+    for needed, make in PARTS.values():
+        if needed in mounted:
+            made |= make(settings, platform)
     return made
 
 
@@ -87,24 +94,40 @@ def write_copies() -> list[str]:
     return _bring(PACKAGED_PLATFORM / "config", committed_files())
 
 
-def _prometheus(settings: Settings, platform: Platform) -> Files:  # noqa: ARG001
-    return {"prometheus.yml": prometheus_file(platform)}
+def rulebook_of(settings: Settings, platform: Platform) -> Rulebook:
+    """What is measured on this platform, and what of it is too much; raises `BadInput` for a file that is wrong."""
+    return read_rulebook(settings.monitoring).on(exporters_of(platform))
+
+
+def _prometheus(settings: Settings, platform: Platform) -> Files:
+    rules = rules_file(rulebook_of(settings, platform), settings.alerts.runbooks_url)
+    return {"prometheus/prometheus.yml": prometheus_file(platform), f"prometheus/{RULES_FILE}": rules}
+
+
+def _rule_tests(settings: Settings, platform: Platform) -> Files:
+    rules = f"../prometheus/{RULES_FILE}"
+    tests = rule_tests_file(rulebook_of(settings, platform), rules, settings.alerts.runbooks_url)
+    return {"rule-tests/signals.yml": tests}
 
 
 def _alertmanager(settings: Settings, platform: Platform) -> Files:
-    return {"alertmanager.yml": alertmanager_file(platform, settings.alerts), "told.tmpl": TEMPLATES}
+    return {
+        "alertmanager/alertmanager.yml": alertmanager_file(platform, settings.alerts, rulebook_of(settings, platform)),
+        "alertmanager/told.tmpl": TEMPLATES,
+    }
 
 
 def _exporter(settings: Settings, platform: Platform) -> Files:  # noqa: ARG001
-    return {"settings.toml": exporter_settings(settings)}
+    return {"exporter/settings.toml": exporter_settings(settings)}
 
 
-PARTS: Mapping[str, Callable[[Settings, Platform], Files]] = {
-    "prometheus": _prometheus,
-    "alertmanager": _alertmanager,
-    "exporter": _exporter,
+PARTS: Mapping[str, tuple[str, Callable[[Settings, Platform], Files]]] = {
+    "prometheus": ("prometheus", _prometheus),
+    "rule-tests": ("prometheus", _rule_tests),
+    "alertmanager": ("alertmanager", _alertmanager),
+    "exporter": ("exporter", _exporter),
 }
-"""What is made for whoever mounts the folder of that name."""
+"""For each folder, that whose mounting makes it needed, and what makes it."""
 
 
 def _mounted_below(platform: Platform, folder: Path) -> set[str]:

@@ -8,9 +8,18 @@ from typing import Any
 import pytest
 import yaml
 
-from sutazai_ops.monitoring.alertmanager import alertmanager_file, duration, secret_files, standing_on, who_is_not_told
+from sutazai_ops.monitoring.alertmanager import (
+    DOWN,
+    WATCHDOG,
+    alertmanager_file,
+    duration,
+    secret_files,
+    standing_on,
+    who_is_not_told,
+)
+from sutazai_ops.monitoring.thresholds import read_rulebook
 from sutazai_ops.platform import Platform, read_platform
-from sutazai_ops.settings import AlertSettings, Receiver
+from sutazai_ops.settings import AlertSettings, MonitoringSettings, Receiver
 
 CHAIN = """
 services:
@@ -29,6 +38,8 @@ EVERYBODY = AlertSettings(
     receivers={"hook": WEBHOOK, "chat": CHAT, "mail": MAIL}, watchdog_url_file=Path("/etc/sutazai/outside")
 )
 
+RULEBOOK = read_rulebook(MonitoringSettings())
+
 
 @pytest.fixture
 def chain(tmp_path: Path) -> Platform:
@@ -37,8 +48,13 @@ def chain(tmp_path: Path) -> Platform:
 
 
 def config(platform: Platform, alerts: AlertSettings) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(alertmanager_file(platform, alerts))
+    content: dict[str, Any] = yaml.safe_load(alertmanager_file(platform, alerts, RULEBOOK))
     return content
+
+
+def standing(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rules that follow from what stands on what."""
+    return [rule for rule in content["inhibit_rules"] if "service=" in rule["source_matchers"][-1]]
 
 
 def test_what_stands_on_a_service_is_known_through_others_too(chain):
@@ -46,12 +62,29 @@ def test_what_stands_on_a_service_is_known_through_others_too(chain):
 
 
 def test_a_service_that_is_down_silences_what_stands_on_it_and_nothing_else(chain):
-    rules = config(chain, EVERYBODY)["inhibit_rules"]
+    rules = standing(config(chain, EVERYBODY))
     assert rules[0] == {
         "source_matchers": ['alertname="service_down"', 'service="database"'],
         "target_matchers": ['service=~"api|pages"'],
     }
     assert not [rule for rule in rules if "apart" in str(rule)]
+
+
+def test_what_says_nothing_new_is_silent_for_the_same_service_or_everywhere_where_the_cause_is_of_no_service(chain):
+    rules = {rule["source_matchers"][0]: rule for rule in config(chain, EVERYBODY)["inhibit_rules"]}
+    engine = rules['alertname="engine_blind"']
+    assert "service_unknown" in engine["target_matchers"][0]
+    assert "equal" not in engine
+    (down,) = [
+        rule
+        for rule in config(chain, EVERYBODY)["inhibit_rules"]
+        if rule["source_matchers"] == ['alertname="service_down"']
+    ]
+    assert down["equal"] == ["service"]
+
+
+def test_the_alerts_that_routes_and_inhibition_name_are_thresholds():
+    assert {DOWN, WATCHDOG} <= RULEBOOK.thresholds.keys()
 
 
 def test_alerts_of_one_service_are_one_message(chain):
@@ -74,7 +107,7 @@ def test_the_watchdog_goes_outside_alone_and_every_minute(chain):
 
 
 def test_no_secret_and_no_path_of_this_host_stands_in_the_configuration(chain):
-    text = alertmanager_file(chain, EVERYBODY)
+    text = alertmanager_file(chain, EVERYBODY, RULEBOOK)
     assert "/etc/sutazai" not in text
     assert {part for part in text.split() if part.startswith("/run/secrets")} == {
         "/run/secrets/alerts-to-hook",
@@ -101,7 +134,7 @@ def test_where_nobody_is_told_the_configuration_says_nobody_and_a_finding_says_s
 
 def test_a_name_with_a_dot_is_matched_as_it_is_written(tmp_path):
     (tmp_path / "core.yaml").write_text("services: {a: {image: x:1}, b.c: {image: x:1, depends_on: [a]}}")
-    (rule,) = config(read_platform(tmp_path), AlertSettings())["inhibit_rules"]
+    (rule,) = standing(config(read_platform(tmp_path), AlertSettings()))
     assert rule["target_matchers"] == ['service=~"b[.]c"']
 
 

@@ -59,7 +59,7 @@ def test_each_part_is_made_for_whoever_mounts_it(tmp_path):
     (tmp_path / "core.yaml").write_text(f'services: {{watcher: {{image: prom/prometheus:v3, volumes: ["{mount}"]}}}}')
     here = installation(home=tmp_path / "home", platform=tmp_path)
     made = generated_files(here.settings, here.platform, here.settings.generated)
-    assert {name.partition("/")[0] for name in made} == {"prometheus"}
+    assert {name.partition("/")[0] for name in made} == {"prometheus", "rule-tests"}
 
 
 @pytest.fixture
