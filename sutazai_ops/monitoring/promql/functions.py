@@ -8,6 +8,7 @@ answer, such as a rate of a single sample.
 from __future__ import annotations
 
 import math
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isnan
@@ -325,6 +326,7 @@ DATE_FUNCTIONS: Mapping[str, Callable[[float], float]] = {
     "day_of_week": _date(lambda when: when.isoweekday() % 7),
     "day_of_month": _date(lambda when: when.day),
     "day_of_year": _date(lambda when: when.timetuple().tm_yday),
+    "days_in_month": _date(lambda when: monthrange(when.year, when.month)[1]),
     "month": _date(lambda when: when.month),
     "year": _date(lambda when: when.year),
 }

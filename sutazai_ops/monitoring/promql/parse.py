@@ -59,6 +59,21 @@ def milliseconds_of(duration: timedelta | None) -> int:
     return round(duration.total_seconds() * 1000) if duration is not None else 0
 
 
+def in_words(node: Any) -> str:  # noqa: ANN401
+    """What a node is, for a sentence about it."""
+    match node:
+        case promql.Call():
+            return f"the function {node.func.name}"
+        case promql.AggregateExpr():
+            return f"the aggregation {node.op}"
+        case promql.MatrixSelector() | promql.SubqueryExpr():
+            return f"a range that no function is applied to ({node.prettify()})"
+        case promql.StringLiteral():
+            return f"a string as an expression ({node.val!r})"
+        case _:
+            return str(node.prettify())
+
+
 def children(node: Any) -> list[Any]:  # noqa: ANN401
     """The expressions that a node stands on, in the order in which they are written."""
     match node:

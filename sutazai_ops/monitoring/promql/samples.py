@@ -102,7 +102,7 @@ class _Source:
 
 
 class Samples:
-    """Everything that was measured and is still worth knowing.
+    """Everything that was measured and is still worth knowing. Not safe between threads: whoever owns it locks.
 
     Args:
         keep_seconds: how long a sample is kept, at least as long as a value counts as the present one.
