@@ -92,6 +92,7 @@ def _outside_of_home(settings: Settings, platform: Platform) -> Iterator[Path]:
         settings.monitoring.signals,
         settings.monitoring.thresholds,
         *(external.password_file for external in settings.external.values()),
+        *secret_files(settings.alerts).values(),
     ]
     return (path for path in named if path is not None and not path.is_relative_to(settings.home))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.disk import write_whole, writing
 from sutazai_ops.monitoring.metrics import exporters
+from sutazai_ops.monitoring.presence import OURS
 from sutazai_ops.monitoring.runbooks import condition_in_words, runbook_pages
 from sutazai_ops.monitoring.thresholds import read_rulebook
 from sutazai_ops.settings import MonitoringSettings
@@ -70,7 +71,7 @@ def write_documents(docs: Path) -> list[str]:
 
 
 def _section(exporter: str, rulebook: Rulebook) -> str:
-    signals = [one for one in rulebook.signals.values() if "".join(sorted(one.exporters)) == exporter]
+    signals = [one for one in rulebook.signals.values() if _measured_by(one) == exporter]
     if not signals:
         return ""
     title = MEASURED_BY.get(exporter, "By nobody")
@@ -78,6 +79,11 @@ def _section(exporter: str, rulebook: Rulebook) -> str:
         f"| `{one.name}` | {one.description} | {one.unit} | {_thresholds(one, rulebook)} |\n" for one in signals
     )
     return f"### {title}\n\n| signal | what it is | unit | thresholds |\n|---|---|---|---|\n{rows}"
+
+
+def _measured_by(signal: Signal) -> str:
+    """Whose numbers it is made of; of several, the one that is not ours, which only says of what they are asked."""
+    return "".join(sorted(signal.exporters - {OURS} or signal.exporters))
 
 
 def _thresholds(signal: Signal, rulebook: Rulebook) -> str:

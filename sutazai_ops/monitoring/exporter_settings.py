@@ -1,7 +1,7 @@
 """The settings that the exporter's container is given: those that were set here, as a file of the same kind.
 
 Paths mean the same in there, since what they lead to is mounted where it is. What the container is told by its Compose
-file is not among them: its home, its engine, its port. Nor is who is told of alerts, which is Alertmanager's business.
+file is not among them: its home, its engine, its port; nor is how releases are rolled out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sutazai_ops.settings import Settings
 
 HEAD = "# What is set where the platform is deployed from. Made by `sutazai-ops config generate`; changes are lost.\n"
-TOLD_OTHERWISE = ("home", "engine", "alerts", "deploy", "images", "monitoring.port")
+TOLD_OTHERWISE = ("home", "engine", "deploy", "images", "monitoring.port")
 """What is left out, with all below it."""
 
 

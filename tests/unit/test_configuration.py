@@ -110,7 +110,8 @@ def test_the_exporter_is_given_the_settings_that_were_set_and_no_others(tmp_path
     assert read["timezone"] == "Europe/Berlin"
     assert read["backup"] == {"keep_within_days": 14, "store": "/srv/backups"}
     assert read["external"]["post.gres"]["address"] == "postgresql://db.example"
-    assert not {"home", "alerts", "engine"} & read.keys()
+    assert read["alerts"]["watchdog_url_file"] == "/etc/sutazai/outside"
+    assert not {"home", "deploy", "engine"} & read.keys()
 
 
 def test_what_the_exporter_reads_outside_of_the_home_folder_is_mounted_at_the_same_path_for_reading(tmp_path):

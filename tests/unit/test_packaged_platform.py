@@ -22,8 +22,8 @@ SERVICES = {service.name: PLATFORM.definition(service.name, EVERYTHING) for serv
 FACTS = {service.name: service for service in PLATFORM}
 ONE_SHOTS = [name for name, definition in SERVICES.items() if definition["restart"] == "no"]
 WITHOUT_HEALTH_CHECK = {"dify-beat", *ONE_SHOTS}
-OUTWARD = {"edge", "ollama", "n8n", "dify-ssrf-proxy", "alertmanager"}
-"""The way in; what pulls models; what is there to call others; Dify's one way out; and what tells people of alerts."""
+OUTWARD = {"edge", "ollama", "n8n", "dify-ssrf-proxy", "alertmanager", "exporter"}
+"""The way in; what pulls models; what is there to call others; Dify's one way out; and who tells people of alerts."""
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 each_phase = pytest.mark.parametrize("phase", PLATFORM.phases, ids=EVERYTHING)
