@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import math
 import subprocess
+import tarfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,10 +15,19 @@ import promql_cases
 import promql_made
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from promql_ours import disagreements, load
-from promtool import Promtool, Question, Series, ask
+from promtool import RULES, Answer, Failed, Promtool, Question, Series, ask
+from promtool_notation import Point, labels
+from promtool_tests import states
+from rulebooks import PACKAGED, rulebook, signal, threshold
+
+from sutazai_ops.monitoring.rule_tests import rule_tests_file
+from sutazai_ops.monitoring.rules import rules_file
 
 pytestmark = pytest.mark.docker
+
+URL = "https://docs.example/runbooks"
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +43,13 @@ def promtool(engine_client: docker.DockerClient, image: Callable[[str], str]) ->
     )
 
     def run(file: Path) -> subprocess.CompletedProcess[str]:
-        script = "cat > /tmp/asked.yaml && exec promtool test rules /tmp/asked.yaml"
-        command = ["docker", "exec", "--interactive", str(container.id), "sh", "-c", script]
-        return subprocess.run(command, input=file.read_text(), capture_output=True, text=True, timeout=60, check=False)
+        folder = io.BytesIO()
+        with tarfile.open(fileobj=folder, mode="w") as tar:
+            tar.add(file.parent, "asked")
+        script = "rm -rf /tmp/asked && tar -x -C /tmp && exec promtool test rules /tmp/asked/$0"
+        command = ["docker", "exec", "--interactive", str(container.id), "sh", "-c", script, file.name]
+        done = subprocess.run(command, input=folder.getvalue(), capture_output=True, timeout=60, check=False)
+        return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     try:
         yield run
@@ -57,3 +73,35 @@ def test_series_that_nobody_thought_of_have_the_same_values(promtool: Promtool, 
         assert disagreements(load(series), asked, theirs) == []
 
     compare()
+
+
+def test_the_generated_tests_of_the_generated_rules_pass(promtool: Promtool, tmp_path: Path) -> None:
+    (tmp_path / RULES).write_text(rules_file(PACKAGED, URL))
+    tests = tmp_path / "tests.yaml"
+    tests.write_text(rule_tests_file(PACKAGED, RULES, URL))
+    said = promtool(tests)
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_an_alert_waits_and_stays_as_prometheus_lets_it(promtool: Promtool, tmp_path: Path) -> None:
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        st.lists(st.sampled_from([0.0, 20.0, 20.0, math.nan, None, "stale"]), min_size=1, max_size=40),
+        st.sampled_from([0, 60, 90, 180]),
+        st.sampled_from([0, 60, 150]),
+    )
+    def compare(values: list[Point], waits: int, stays: int) -> None:
+        book = rulebook([signal()], [threshold(**{"for": f"{waits}s", "keep_firing_for": f"{stays}s"})])
+        series = {"load": values}
+        minutes = range(len(values) // 2 + 6)
+        asked = [Question("ALERTS", 60 * minute + 7) for minute in minutes]
+        (theirs,) = ask(promtool, tmp_path, [(series, asked)], rules_file(book, URL))
+        assert [_state(answer) for answer in theirs] == states(book, series, len(minutes))
+
+    compare()
+
+
+def _state(answer: Answer) -> str | None:
+    assert not isinstance(answer, Failed)
+    found = [labels(key)["alertstate"] for key in answer]
+    return found[0] if found else None

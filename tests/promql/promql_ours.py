@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
-from promtool import Answer, Failed, Question, canonical
-from promtool_notation import Point, labels
+from promtool import Answer, Failed, Question, Series, canonical
+from promtool_notation import labels
 
 from sutazai_ops.monitoring.promql import CannotMatch, Sample, Samples, evaluate
 
 KEEP_SECONDS = 30 * 86400.0
 
 
-def load(series: Mapping[str, Sequence[Point]], interval: float = 30.0) -> Samples:
-    """Samples as promtool loads them: from the epoch on, each series for itself, so that a gap ends none."""
+def load(series: Series, interval: float = 30.0) -> Samples:
+    """Samples as promtool loads them."""
     samples = Samples(KEEP_SECONDS)
+    add(samples, series, interval)
+    return samples
+
+
+def add(samples: Samples, series: Series, interval: float) -> None:
+    """Add series from the epoch on, each for itself, so that a gap in one ends none."""
     for text, line in series.items():
         own = labels(text)
         name = own.pop("__name__")
@@ -23,7 +29,6 @@ def load(series: Mapping[str, Sequence[Point]], interval: float = 30.0) -> Sampl
             if point is not None:
                 snapshot = [] if point == "stale" else [Sample(name, own, point)]
                 samples.add(number * interval, snapshot, source=text)
-    return samples
 
 
 def answer(samples: Samples, question: Question) -> Answer:

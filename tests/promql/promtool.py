@@ -17,6 +17,7 @@ from promtool_notation import Point, labels, written, written_points
 
 IMPOSSIBLE = {"labels": '{impossible="yes"}', "value": 0}
 INTERVAL = "30s"
+RULES = "rules.yaml"
 _ANSWER = re.compile(
     r'^    (?:name: .*?,)?\s*expr: ".*", time: [^,]*,(?: err: (?P<error>.*)|\s*exp: .*\s*got: (?P<got>.*))$',
     re.MULTILINE,
@@ -26,7 +27,7 @@ _ELEMENT = re.compile(r'(\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\}) (\S+?)(?:, |$)')
 Series = Mapping[str, Sequence[Point]]
 """Values at `INTERVAL`, by series as written."""
 Promtool = Callable[[Path], subprocess.CompletedProcess[str]]
-"""Runs `promtool test rules` on a file."""
+"""Runs `promtool test rules` on a file, whose folder it may read."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,19 @@ Answer = dict[str, float] | Failed
 """Values by labels as written."""
 
 
-def ask(promtool: Promtool, folder: Path, cases: Sequence[tuple[Series, Sequence[Question]]]) -> list[list[Answer]]:
-    """What promtool computes for each question over its series, in their order."""
+def ask(
+    promtool: Promtool, folder: Path, cases: Sequence[tuple[Series, Sequence[Question]]], rules: str = ""
+) -> list[list[Answer]]:
+    """What promtool computes for each question over its series, in their order.
+
+    `rules` is the text of a file of rules, evaluated once a minute from the epoch on, which the questions may be about.
+    """
+    if rules:
+        (folder / RULES).write_text(rules)
     answers: list[list[Answer]] = []
     for number, (series, questions) in enumerate(cases):
         file = folder / f"case-{number}.yaml"
-        file.write_text(yaml.safe_dump(test_file(series, questions), width=100_000))
+        file.write_text(yaml.safe_dump(failing_tests(series, questions, [RULES] if rules else ()), width=100_000))
         said = promtool(file)
         found = [_answer(match) for match in _ANSWER.finditer(said.stdout + said.stderr)]
         assert len(found) == len(questions) + 1, (
@@ -63,7 +71,7 @@ def ask(promtool: Promtool, folder: Path, cases: Sequence[tuple[Series, Sequence
     return answers
 
 
-def test_file(series: Series, questions: Sequence[Question]) -> dict[str, object]:
+def failing_tests(series: Series, questions: Sequence[Question], rule_files: Sequence[str] = ()) -> dict[str, object]:
     """A file for `promtool test rules` in which every expectation fails.
 
     The first question is one more, after the end of all series: promtool loads samples up to the last question's whole
@@ -72,6 +80,7 @@ def test_file(series: Series, questions: Sequence[Question]) -> dict[str, object
     end = max(60 * len(points) for points in series.values())
     asked = [Question("vector(0)", max(end, *(one.at + 120 for one in questions))), *questions]
     return {
+        "rule_files": list(rule_files),
         "evaluation_interval": "1m",
         "tests": [
             {

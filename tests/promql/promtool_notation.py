@@ -17,7 +17,7 @@ from sutazai_ops.monitoring.promql import parse
 Point = float | Literal["stale"] | None
 """A value, the end of the series, or no sample at all."""
 
-_NUMBER = r"[+-]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI]nf|[nN]a[nN])"
+_NUMBER = r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI]nf|[nN]a[nN])"
 _ITEM = re.compile(rf"(?P<start>{_NUMBER})(?:(?P<step>[+-]{_NUMBER.removeprefix('[+-]?')})?x(?P<times>\d+))?")
 _GAP = re.compile(r"_(?:x(?P<times>\d+))?")
 DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
@@ -34,7 +34,7 @@ def _points(word: str) -> Iterator[Point]:
     elif gap := _GAP.fullmatch(word):
         yield from [None] * int(gap["times"] or 1)
     elif item := _ITEM.fullmatch(word):
-        start, step = _number(item["start"]), _number(item["step"] or "0")
+        start, step = float(item["start"]), float(item["step"] or 0)
         value = start
         yield value
         # Added up one by one, as promtool does it.
@@ -43,12 +43,6 @@ def _points(word: str) -> Iterator[Point]:
             yield value
     else:
         raise BadInput(f"not a value of a series: {word}", remedy="such as 5, 0+10x100, _, _x3 or stale")
-
-
-def _number(text: str) -> float:
-    sign = -1.0 if text.startswith("-") else 1.0
-    bare = text.lstrip("+-")
-    return sign * (float(int(bare, 16)) if bare.lower().startswith("0x") else float(bare))
 
 
 def labels(series: str) -> dict[str, str]:
