@@ -247,3 +247,59 @@ def test_a_person_is_told_the_value_and_what_it_is_about() -> None:
         "next": "sutazai-ops probe shop",
         "runbook_url": "https://x/runbooks/too_much.md",
     }
+
+
+def seen(*states: tuple[str, str, str]) -> Measured:
+    """The packaged signals where these are 1: what is told of, the name of its probe, and its state."""
+    told = [("service", "", state) for state in ("running", "stopped")]
+    told += [
+        (kind, name, state) for kind, name, _ in states if kind == "probe" for state in ("ok", "failed", "unknown")
+    ]
+    series = [
+        Sample(
+            f"sutazai_{kind}_state", {"service": "shop", "probe": name, "state": state}, (kind, name, state) in states
+        )
+        for kind, name, state in told
+    ]
+    return measure(PACKAGED, samples(*series), 1000)
+
+
+def value_of(measured: Measured, name: str) -> float | None:
+    values = measured.values[name]
+    return values[0].value if values else None
+
+
+RUNS = ("service", "", "running")
+
+
+def test_a_service_that_answers_is_not_down() -> None:
+    measured = seen(RUNS, ("probe", "http", "ok"))
+    assert (value_of(measured, "service_down"), value_of(measured, "service_unknown")) == (0, 0)
+
+
+def test_a_service_is_down_when_a_probe_fails_whatever_the_others_say() -> None:
+    measured = seen(RUNS, ("probe", "http", "ok"), ("probe", "edge", "failed"), ("probe", "tcp", "unknown"))
+    assert value_of(measured, "service_down") == 1
+
+
+def test_a_service_that_does_not_run_is_down_though_its_probe_knows_nothing() -> None:
+    assert value_of(seen(("service", "", "stopped"), ("probe", "http", "unknown")), "service_down") == 1
+
+
+def test_of_a_service_that_nobody_could_ask_is_not_said_that_it_is_up() -> None:
+    measured = seen(RUNS, ("probe", "http", "unknown"))
+    assert (value_of(measured, "service_down"), value_of(measured, "service_unknown")) == (None, 1)
+
+
+def test_a_probe_that_tells_nothing_any_more_is_unknown_though_the_service_runs() -> None:
+    """The engine alone must not make it a service that is up."""
+    measured = seen(RUNS)
+    assert value_of(measured, "service_down") is None
+    assert {"service": "shop", "signal": "service_down"} in unknown(measured)
+
+
+def test_a_service_without_a_probe_is_a_finding_and_no_alarm() -> None:
+    measured = seen(RUNS, ("probe", "none", "unknown"))
+    assert value_of(measured, "services_unprobed") == 1
+    assert (value_of(measured, "service_down"), value_of(measured, "service_unknown")) == (None, None)
+    assert "service_down" not in [one["signal"] for one in unknown(measured)]
