@@ -141,6 +141,10 @@ class Ledger:
         query = select(events).where(events.c.started_at < end, lasts).order_by(events.c.started_at, events.c.id)
         return [EventEntry(**row) for row in self._rows(query)]
 
+    def known_lanes(self) -> list[str]:
+        """The lanes of which an event was ever written down."""
+        return [row["lane"] for row in self._rows(select(events.c.lane).distinct().order_by(events.c.lane))]
+
     def deployments_between(self, start: datetime, end: datetime) -> list[DeploymentEntry]:
         """What was rolled out from `start` until before `end`, by time."""
         query = select(deployments).where(deployments.c.finished_at >= start, deployments.c.finished_at < end)

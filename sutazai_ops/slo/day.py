@@ -158,11 +158,16 @@ class _Events:
 
         for first, last in _joined(is_dear, STEPS, JOIN_MINUTES // STEP_MINUTES):
             start, end = first * STEP_MINUTES, min(last * STEP_MINUTES, self.elapsed)
+            failed, lost = math.fsum(bad[first:last]), math.fsum(self.imputed[first:last])
+            down = [minute for minute in range(start, end) if self.down[minute] > 0]
+            if lost > failed and down:
+                # An outage is known by the minute.
+                start, end = down[0], down[-1] + 1
             yield Stretch(
                 start,
                 end,
-                bad=math.fsum(bad[first:last]),
-                imputed=math.fsum(self.imputed[first:last]),
+                bad=failed,
+                imputed=lost,
                 down=math.fsum(self.down[start:end]),
                 events=math.fsum(self.total[first:last]),
             )

@@ -98,6 +98,8 @@ class Objective(Model):
     """For a latency: the limit, which has to be an edge of its buckets. For freshness: the age that is still fresh."""
     age: str | None = None
     """For freshness: selector of a gauge of seconds."""
+    events: str = "requests"
+    """What the events are called that a ratio or a latency counts: "tasks"."""
     metrics: Mapping[str, Metric] = Field(default_factory=dict)
     """Metrics of your own that the catalogue does not know, as in signals.yaml."""
 

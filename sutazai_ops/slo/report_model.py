@@ -174,6 +174,7 @@ class DayState(StrEnum):
     UNKNOWN = "not measured"
     """Less than 90 % was measured, and nothing bad was seen in it that would miss the target by itself."""
     BEFORE = "before it was there"
+    GONE = "no longer there"
     AHEAD = "not yet"
 
 

@@ -99,7 +99,7 @@ def cells(objective: ObjectiveReport) -> list[Cell]:
 
 def day_words(day: Day, target: float) -> str:
     """What is known of a day, in a line."""
-    if day.state in {DayState.BEFORE, DayState.AHEAD}:
+    if day.state in {DayState.BEFORE, DayState.GONE, DayState.AHEAD}:
         return day.state
     parts = [day.state + (f" {figures.percent(day.figure, target)}" if day.figure is not None else "")]
     if day.budget_share >= 0.01:  # noqa: PLR2004  (a hundredth of the budget is worth a word)
@@ -113,7 +113,7 @@ def day_words(day: Day, target: float) -> str:
 
 def noted_days(objective: ObjectiveReport) -> list[Stretch]:
     """The days of which more is to be said than that they were met; those alike, of which nothing is known, as one."""
-    plain = {DayState.MET, DayState.BEFORE, DayState.AHEAD}
+    plain = {DayState.MET, DayState.BEFORE, DayState.GONE, DayState.AHEAD}
     found: list[Stretch] = []
     for one in objective.days:
         if one.state in plain and not one.warnings and one.unmeasured_minutes < 1:

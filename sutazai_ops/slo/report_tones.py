@@ -27,6 +27,7 @@ DAY_TONES: Mapping[DayState, Tone] = {
     DayState.QUIET: Tone.QUIET,
     DayState.UNKNOWN: Tone.UNKNOWN,
     DayState.BEFORE: Tone.NONE,
+    DayState.GONE: Tone.NONE,
     DayState.AHEAD: Tone.NONE,
 }
 

@@ -3,75 +3,29 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slo_days import (
+    ANSWERS,
+    DAY,
+    FAST,
+    LATER,
+    PER_STEP,
+    UP,
+    dead_from,
+    fact,
+    fields,
+    measured,
+    without,
+)
 
 from sutazai_ops.slo import maths
-from sutazai_ops.slo.day import STEPS, Measured, make_fact
+from sutazai_ops.slo.day import STEPS, make_fact
 from sutazai_ops.slo.facts import DAY_MINUTES, Fact, merged, of_detail, to_detail
 from sutazai_ops.slo.maths import add_up
-from sutazai_ops.slo.objective import Objective, usual_indicator
-from sutazai_ops.slo.report_model import ObjectiveKind
-
-DAY = date(2026, 10, 14)  # a Wednesday
-LATER = datetime(2026, 12, 1, tzinfo=UTC)
-PER_STEP = 300.0
-
-ANSWERS = Objective(
-    name="answers", kind=ObjectiveKind.RATIO, target=0.999, **usual_indicator(ObjectiveKind.RATIO, "shop")
-)
-UP = Objective(name="up", kind=ObjectiveKind.PROBE, target=0.999, **usual_indicator(ObjectiveKind.PROBE, "shop"))
-FAST = Objective(
-    name="fast",
-    kind=ObjectiveKind.LATENCY,
-    target=0.95,
-    within="200ms",
-    **usual_indicator(ObjectiveKind.LATENCY, "shop"),
-)
-
-
-def measured(day: date = DAY, **changes: object) -> Measured:
-    """A day on which all was well: one request a second, all answered."""
-    usual: dict[str, object] = {
-        "elapsed": DAY_MINUTES,
-        "ok": [1.0] * DAY_MINUTES,
-        "probed": [1.0] * DAY_MINUTES,
-        "scraped": [1.0] * DAY_MINUTES,
-        "total": [PER_STEP] * STEPS,
-        "good": [PER_STEP] * STEPS,
-        "seen": [True] * STEPS,
-    }
-    return Measured(day, **{**usual, **changes})  # type: ignore[arg-type]
-
-
-def fact(what: Measured, objective: Objective = ANSWERS, others: list[Fact] | None = None) -> Fact:
-    return make_fact(objective, "q", what, usual_days() if others is None else others, LATER)
-
-
-def usual_days(count: int = 14) -> list[Fact]:
-    return [
-        make_fact(ANSWERS, "q", measured(DAY - timedelta(days=number)), [], LATER) for number in range(1, count + 1)
-    ]
-
-
-def without(values: list[float], start: int, end: int, value: float = 0.0) -> list[float]:
-    return [*values[:start], *[value] * (end - start), *values[end:]]
-
-
-def dead_from(hour: int, minutes: int) -> Measured:
-    """The process is dead: the probe fails, and there is nothing to scrape."""
-    start, end = hour * 60, hour * 60 + minutes
-    steps = (start // 5, end // 5)
-    return measured(
-        ok=without([1.0] * DAY_MINUTES, start, end),
-        scraped=without([1.0] * DAY_MINUTES, start, end),
-        total=without([PER_STEP] * STEPS, *steps),
-        good=without([PER_STEP] * STEPS, *steps),
-        seen=[not steps[0] <= step < steps[1] for step in range(STEPS)],
-    )
 
 
 def test_a_day_on_which_all_was_well() -> None:
@@ -109,8 +63,8 @@ def test_without_other_days_nothing_is_imputed_and_the_day_is_not_final() -> Non
     found = fact(dead_from(10, 45), others=[])
     assert found.totals.imputed == 0
     assert found.lacking > 0
-    assert not Fact(**{**_fields(found), "computed_at": found.start + timedelta(days=2)}).is_final()
-    assert Fact(**{**_fields(found), "computed_at": found.start + timedelta(days=60)}).is_final()
+    assert not Fact(**{**fields(found), "computed_at": found.start + timedelta(days=2)}).is_final()
+    assert Fact(**{**fields(found), "computed_at": found.start + timedelta(days=60)}).is_final()
 
 
 def test_a_weekend_is_not_asked_what_a_working_day_would_have_brought() -> None:
@@ -166,7 +120,7 @@ def test_no_traffic_at_all_is_measured_and_has_no_figure() -> None:
 def test_a_day_under_way_expects_no_more_than_has_passed() -> None:
     found = fact(measured(elapsed=600))
     assert found.totals.expected == 600
-    assert not Fact(**{**_fields(found), "computed_at": found.start + timedelta(hours=10)}).is_final()
+    assert not Fact(**{**fields(found), "computed_at": found.start + timedelta(hours=10)}).is_final()
 
 
 def test_dips_are_joined_where_they_are_near_and_the_dearest_come_first() -> None:
@@ -211,8 +165,8 @@ def test_two_answers_that_differ_are_said() -> None:
 
 
 def test_another_question_replaces_the_fact_unless_it_finds_nothing() -> None:
-    old, new = fact(measured()), Fact(**{**_fields(fact(measured(total=[1.0] * STEPS))), "question": "other"})
-    empty = Fact(**{**_fields(fact(measured(seen=[False] * STEPS, scraped=None))), "question": "other"})
+    old, new = fact(measured()), Fact(**{**fields(fact(measured(total=[1.0] * STEPS))), "question": "other"})
+    empty = Fact(**{**fields(fact(measured(seen=[False] * STEPS, scraped=None))), "question": "other"})
     assert merged(old, new) == new
     assert merged(old, empty) == old
 
@@ -236,7 +190,3 @@ def test_of_whatever_happens_the_hours_add_up_and_nothing_is_nan(what: list[tupl
         assert sum(dip.down for dip in found.dips) <= found.totals.down + 1e-6
         again = of_detail(found.objective, found.day, "q", to_detail(found), found.warnings, found.computed_at)
         assert again.totals.total == pytest.approx(found.totals.total, abs=0.01)
-
-
-def _fields(one: Fact) -> dict[str, object]:
-    return {name: getattr(one, name) for name in one.__slots__}

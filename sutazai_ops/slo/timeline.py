@@ -1,0 +1,177 @@
+"""What happened while objectives were measured: the ledger's records as the lanes of a report."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sutazai_ops.slo.report_model import Event, Lane, LaneKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from sutazai_ops.ledger import EventEntry, Ledger, OverrideEntry, SetEntry
+    from sutazai_ops.ledger.entries import DeploymentEntry
+    from sutazai_ops.slo.period import Span
+
+TITLES = {
+    LaneKind.DEPLOYMENT: "deployments",
+    LaneKind.ROLL_BACK: "roll-backs",
+    LaneKind.INCIDENT: "incidents",
+    LaneKind.REMEDIATION: "remediation",
+    LaneKind.DRILL: "drills",
+    LaneKind.BACKUP: "backups",
+    LaneKind.SILENCE: "silences",
+    LaneKind.GAP: "gaps in measurement",
+    LaneKind.OVERRIDE: "overridden gates",
+}
+BY_THE_LEDGER = frozenset({LaneKind.DEPLOYMENT, LaneKind.ROLL_BACK, LaneKind.BACKUP, LaneKind.GAP, LaneKind.OVERRIDE})
+"""What this program writes down itself; other lanes are known where their events were copied."""
+AROUND = timedelta(hours=1)
+"""An event that ended just before a period may have begun what the period suffered."""
+GOOD = "good"
+
+
+def empty() -> list[Lane]:
+    """The lanes of a report that no ledger stands beside: nothing is known of any."""
+    return [Lane(kind=kind, title=TITLES[kind], recorded=kind is LaneKind.GAP) for kind in LaneKind]
+
+
+def lanes(ledger: Ledger, span: Span) -> list[Lane]:
+    """What the ledger knows to have happened in a period, one lane of each kind."""
+    start, end = span.start_moment - AROUND, span.end_moment
+    found: dict[LaneKind, list[Event]] = {kind: [] for kind in LaneKind}
+    for kind, event in _deployments(ledger.deployments_between(start, end)):
+        found[kind].append(event)
+    found[LaneKind.BACKUP] = [_backup(one) for one in ledger.sets_between(start, end)]
+    found[LaneKind.OVERRIDE] = [_override(one) for one in ledger.overrides_between(start, end)]
+    copied = ledger.events_between(start, end)
+    for entry in copied:
+        if entry.lane in set(LaneKind):
+            found[LaneKind(entry.lane)].append(_copied(entry))
+    known = BY_THE_LEDGER | {LaneKind(lane) for lane in ledger.known_lanes() if lane in set(LaneKind)}
+    return [
+        Lane(kind=kind, title=TITLES[kind], recorded=kind in known, events=tuple(_by_time(found[kind], span)))
+        for kind in LaneKind
+    ]
+
+
+def _by_time(events: Iterable[Event], span: Span) -> Sequence[Event]:
+    return sorted(
+        (one for one in events if (one.end or one.start) >= span.start_moment - AROUND and one.start < span.end_moment),
+        key=lambda one: (one.start, one.id),
+    )
+
+
+def _deployments(entries: Sequence[DeploymentEntry]) -> Iterator[tuple[LaneKind, Event]]:
+    for entry in entries:
+        start = entry.finished_at - timedelta(seconds=entry.seconds)
+        changed = tuple(str(step["service"]) for step in entry.steps if step.get("act") != "unchanged")
+        is_back = entry.reason.startswith("roll back")
+        yield (
+            LaneKind.ROLL_BACK if is_back else LaneKind.DEPLOYMENT,
+            Event(
+                id=f"{entry.release}-{entry.phase}",
+                start=start,
+                end=entry.finished_at,
+                title=f"release {entry.release} of {entry.phase}",
+                detail=entry.note,
+                outcome=entry.outcome,
+                went_well=entry.outcome == GOOD,
+                services=changed,
+                link=f"releases/{entry.release}",
+            ),
+        )
+        if entry.put_back_to is not None:
+            yield (
+                LaneKind.ROLL_BACK,
+                Event(
+                    id=f"{entry.release}-{entry.phase}-put-back",
+                    start=entry.finished_at,
+                    title=f"{entry.phase} put back to release {entry.put_back_to}",
+                    outcome=GOOD,
+                    went_well=True,
+                    actor="the gate of the deployment",
+                    services=changed,
+                    link=f"releases/{entry.release}",
+                ),
+            )
+
+
+def _backup(entry: SetEntry) -> Event:
+    return Event(
+        id=entry.id,
+        start=entry.started_at,
+        end=entry.finished_at,
+        title=f"backup of {', '.join(entry.services)}",
+        outcome=entry.outcome,
+        went_well=entry.outcome in {"verified", "read"} if entry.outcome != "unverified" else None,
+        services=tuple(entry.services),
+    )
+
+
+def _override(entry: OverrideEntry) -> Event:
+    return Event(
+        id=entry.at.isoformat(timespec="seconds"),
+        start=entry.at,
+        title=f"gate overridden: {entry.reason}",
+        detail="; ".join(entry.closed_because),
+        actor=entry.actor,
+        link=f"releases/{entry.release}" if entry.release is not None else "",
+    )
+
+
+def _copied(entry: EventEntry) -> Event:
+    return Event(
+        id=entry.id,
+        start=entry.started_at,
+        end=entry.ended_at,
+        ongoing=entry.ended_at is None,
+        title=entry.title,
+        detail=entry.detail,
+        outcome=entry.outcome,
+        went_well=entry.went_well,
+        actor=entry.actor,
+        services=tuple(entry.services),
+        link=entry.link,
+    )
+
+
+def gaps(measured_by: Sequence[Sequence[tuple[datetime, datetime]]]) -> list[tuple[datetime, datetime]]:
+    """The stretches that all of these have in common: when nothing at all was measured.
+
+    Args:
+        measured_by: for each objective the stretches in which it was not measured, by time.
+    """
+    if not measured_by:
+        return []
+    common = _merged(measured_by[0])
+    for one in measured_by[1:]:
+        common = _crossed(common, _merged(one))
+    return common
+
+
+def _merged(stretches: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    found: list[tuple[datetime, datetime]] = []
+    for start, end in sorted(stretches):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def _crossed(
+    ones: Sequence[tuple[datetime, datetime]], others: Sequence[tuple[datetime, datetime]]
+) -> list[tuple[datetime, datetime]]:
+    found, i, j = [], 0, 0
+    while i < len(ones) and j < len(others):
+        start, end = max(ones[i][0], others[j][0]), min(ones[i][1], others[j][1])
+        if start < end:
+            found.append((start, end))
+        if ones[i][1] < others[j][1]:
+            i += 1
+        else:
+            j += 1
+    return found
