@@ -151,6 +151,11 @@ def exact(when: datetime) -> str:
     return f"{day(when)} {when.year} {when:%H:%M} UTC"
 
 
+def rfc3339(when: datetime) -> str:
+    """A moment for programs, to the second."""
+    return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def span(start: datetime, end: datetime | None) -> str:
     """From when to when; the day is said once where it is the same.
 

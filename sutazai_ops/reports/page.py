@@ -31,7 +31,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u20
 _NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=%|(?:ms|s|min|h|d)\b)")
 FIGURES = (
     *("percent", "promised", "left", "whole_percent", "minutes", "of_minutes", "seconds", "count"),
-    *("day", "moment", "exact", "span", "days"),
+    *("day", "moment", "exact", "span", "days", "rfc3339"),
 )
 
 
@@ -62,6 +62,15 @@ def web_address(link: str) -> str:
     return link if parts.scheme in {"http", "https"} and parts.netloc else ""
 
 
+def fragment(name: str) -> str:
+    """A name as the part of an address after the hash, and as the id of the place that it leads to.
+
+    >>> fragment("urn:uuid:5bd0a1e6")
+    'urn-uuid-5bd0a1e6'
+    """
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "place"
+
+
 def sentence(text: str) -> str:
     """With a capital at its beginning, where it stands alone: "missed, low coverage" becomes "Missed, low coverage"."""
     return text[:1].upper() + text[1:]
@@ -88,7 +97,13 @@ def _environment() -> Environment:
         finalize=_finalize,
     )
     environment.filters |= {name: _tied(getattr(figures, name)) for name in FIGURES}
-    environment.filters |= {"web": web_address, "sentence": sentence, "tied": tied, "source_hash": source_hash}
+    environment.filters |= {
+        "web": web_address,
+        "sentence": sentence,
+        "tied": tied,
+        "fragment": fragment,
+        "source_hash": source_hash,
+    }
     environment.globals |= {"LIGHT": LIGHT, "DARK": DARK, "Tone": Tone}
     return environment
 
