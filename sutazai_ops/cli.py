@@ -12,7 +12,19 @@ import sys
 import typer
 
 from sutazai_ops import __version__
-from sutazai_ops.commands import backup, config, deployment, doctor, exporter, images, ledger, platform, probe, restore
+from sutazai_ops.commands import (
+    backup,
+    config,
+    deployment,
+    doctor,
+    exporter,
+    images,
+    ledger,
+    platform,
+    probe,
+    restore,
+    status_page,
+)
 from sutazai_ops.engines.processes import heed_termination
 from sutazai_ops.errors import ExitCode, OpsError
 from sutazai_ops.terminal import Terminal
@@ -36,6 +48,7 @@ for commands in (platform.app, deployment.app, probe.app, exporter.app, doctor.a
     app.registered_commands += commands.registered_commands
 app.add_typer(backup.app, name="backup")
 app.command("restore")(restore.restore)
+app.add_typer(status_page.app, name="status-page")
 app.add_typer(images.app, name="images")
 app.add_typer(config.app, name="config")
 app.add_typer(ledger.app, name="ledger")

@@ -207,6 +207,17 @@ class AlertSettings(Model):
     """Where the pages of docs/runbooks can be read."""
 
 
+class StatusPageSettings(Model):
+    """What the platform's own users read about it."""
+
+    title: str = Field(default="Status", min_length=1)
+    """What the page is called: the name under which its readers know the platform."""
+    address: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?/$")] | None = None
+    """Where they find it, ending in a slash; the feed names it."""
+    stale_after_seconds: int = Field(default=300, ge=60)
+    """How old the page may be and still speak of now."""
+
+
 class Settings(BaseSettings):
     """What an operator can set. See `docs/settings.md`, which is made from these lines."""
 
@@ -242,6 +253,7 @@ class Settings(BaseSettings):
     deploy: DeploySettings = Field(default_factory=DeploySettings)
     monitoring: MonitoringSettings = Field(default_factory=MonitoringSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
+    status_page: StatusPageSettings = Field(default_factory=StatusPageSettings)
 
     @property
     def backup_store(self) -> Path:
@@ -272,6 +284,11 @@ class Settings(BaseSettings):
     def generated(self) -> Path:
         """The configuration that is generated for the services of the platform, such as Prometheus' rules."""
         return self.home / "generated"
+
+    @property
+    def status_page_folder(self) -> Path:
+        """Where the files of the status page are written, and served from."""
+        return self.generated / "status-page"
 
     @property
     def is_strict(self) -> bool:

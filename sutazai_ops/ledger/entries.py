@@ -174,3 +174,30 @@ class EventEntry:
     actor: str = ""
     services: Sequence[str] = ()
     link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeEntry:
+    """An incident or a maintenance that the platform's users are told of."""
+
+    number: int
+    """What a person calls it by; 0 for one that is not written down yet."""
+    uid: str
+    """What readers of the feed know it by: the same for ever, and never given again."""
+    kind: str
+    title: str
+    journeys: Sequence[str]
+    """Titles of what it touches; none means all."""
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeUpdateEntry:
+    """One thing that was said about a notice."""
+
+    notice: int
+    at: datetime
+    state: str
+    text: str
+    actor: str

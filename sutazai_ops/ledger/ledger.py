@@ -18,6 +18,8 @@ from sutazai_ops.ledger.entries import (
     DriftEntry,
     EventEntry,
     FactEntry,
+    NoticeEntry,
+    NoticeUpdateEntry,
     OverrideEntry,
     Prune,
     QuestionEntry,
@@ -32,6 +34,8 @@ from sutazai_ops.ledger.tables import (
     drifts,
     events,
     facts,
+    notice_updates,
+    notices,
     overrides,
     prunes,
     questions,
@@ -51,6 +55,8 @@ _SAYS_MORE = {"could not check": ("verified", "read", "corrupt"), "read": ("veri
 
 _Keyed = SetEntry | VerificationEntry | FactEntry | QuestionEntry | EventEntry
 """What is known by a key of its own, and replaced under it."""
+_Numbered = Restore | Prune | DeploymentEntry | DriftEntry | OverrideEntry | NoticeEntry | NoticeUpdateEntry
+"""What is only ever added."""
 
 
 class Ledger:
@@ -156,6 +162,37 @@ class Ledger:
         query = select(backup_sets).where(backup_sets.c.taken_at >= start, backup_sets.c.taken_at < end)
         return [SetEntry(**row) for row in self._rows(query.order_by(backup_sets.c.taken_at, backup_sets.c.id))]
 
+    def record_notice(self, entry: NoticeEntry, first: NoticeUpdateEntry) -> int:
+        """Write down a notice with the first thing that is said about it; returns its number."""
+        row = {name: value for name, value in _row(entry).items() if name != "number"}
+        with self._writing() as connection:
+            number = connection.scalar(insert(notices).values(row).returning(notices.c.number))
+            connection.execute(insert(notice_updates), {**_row(first), "notice": number})
+        return int(number or 0)
+
+    def record_notice_update(self, update_entry: NoticeUpdateEntry, ends_at: datetime | None = None) -> None:
+        """Write down what is said about a notice next, and when it ended, where it did."""
+        with self._writing() as connection:
+            connection.execute(insert(notice_updates), _row(update_entry))
+            if ends_at is not None:
+                connection.execute(
+                    update(notices).where(notices.c.number == update_entry.notice).values(ends_at=ends_at)
+                )
+
+    def notices_since(self, since: datetime) -> list[tuple[NoticeEntry, list[NoticeUpdateEntry]]]:
+        """The notices that had not ended at `since`, the newest first, each with what was said, the oldest first."""
+        query = select(notices).where(notices.c.ends_at.is_(None) | (notices.c.ends_at >= since))
+        found = [
+            NoticeEntry(**row)
+            for row in self._rows(query.order_by(notices.c.starts_at.desc(), notices.c.number.desc()))
+        ]
+        said: dict[int, list[NoticeUpdateEntry]] = {one.number: [] for one in found}
+        query = select(notice_updates).where(notice_updates.c.notice.in_(said))
+        for row in self._rows(query.order_by(notice_updates.c.at, notice_updates.c.id)):
+            entry = NoticeUpdateEntry(**_without_id(row))
+            said[entry.notice].append(entry)
+        return [(one, said[one.number]) for one in found]
+
     def recent_deployments(self, limit: int) -> list[DeploymentEntry]:
         """The newest first."""
         query = select(deployments).order_by(deployments.c.finished_at.desc(), deployments.c.id.desc()).limit(limit)
@@ -243,7 +280,7 @@ def _put(connection: Connection, table: Table, entries: Sequence[_Keyed]) -> Non
     connection.execute(statement, [_row(entry) for entry in entries])
 
 
-def _row(entry: _Keyed | Restore | Prune | DeploymentEntry | DriftEntry | OverrideEntry) -> dict[str, Any]:
+def _row(entry: _Keyed | _Numbered) -> dict[str, Any]:
     return asdict(entry)
 
 

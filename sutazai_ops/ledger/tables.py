@@ -188,3 +188,26 @@ events = Table(
     Column("services", JSON, nullable=False),
     Column("link", Text, nullable=False),
 )
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("uid", String, nullable=False, unique=True),
+    Column("kind", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("journeys", JSON, nullable=False),
+    Column("starts_at", UtcTime, nullable=False, index=True),
+    Column("ends_at", UtcTime),
+)
+
+notice_updates = Table(
+    "notice_updates",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("notice", Integer, nullable=False, index=True),
+    Column("at", UtcTime, nullable=False),
+    Column("state", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("actor", String, nullable=False),
+)

@@ -124,11 +124,11 @@ def simplify(points: Sequence[Point], tolerance: float) -> list[Point]:
 
 
 def _distance(point: Point, start: Point, end: Point) -> float:
+    """From a point to the nearest of the stroke between two others; not of the line that it lies on."""
     (x, y), (x1, y1), (x2, y2) = point, start, end
-    length = math.hypot(x2 - x1, y2 - y1)
-    if not length:
-        return math.hypot(x - x1, y - y1)
-    return abs((x2 - x1) * (y1 - y) - (x1 - x) * (y2 - y1)) / length
+    length = (x2 - x1) ** 2 + (y2 - y1) ** 2
+    along = min(1.0, max(0.0, ((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / length)) if length else 0.0
+    return math.hypot(x - x1 - along * (x2 - x1), y - y1 - along * (y2 - y1))
 
 
 def _step(length: float, steps: Sequence[int]) -> int:

@@ -151,6 +151,18 @@ def exact(when: datetime) -> str:
     return f"{day(when)} {when.year} {when:%H:%M} UTC"
 
 
+def exact_span(start: datetime, end: datetime) -> str:
+    """From when to when, with year and zone; the day is said once where it is the same.
+
+    >>> from datetime import UTC, datetime
+    >>> exact_span(datetime(2026, 11, 29, 14, 3, tzinfo=UTC), datetime(2026, 11, 29, 14, 18, tzinfo=UTC))
+    '29 Nov 2026 14:03 to 14:18 UTC'
+    """
+    if start.astimezone(UTC).date() == end.astimezone(UTC).date():
+        return f"{exact(start).removesuffix(' UTC')} to {end.astimezone(UTC):%H:%M} UTC"
+    return f"{exact(start).removesuffix(' UTC')} to {exact(end)}"
+
+
 def rfc3339(when: datetime) -> str:
     """A moment for programs, to the second."""
     return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -31,7 +31,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u20
 _NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=%|(?:ms|s|min|h|d)\b)")
 FIGURES = (
     *("percent", "promised", "left", "whole_percent", "minutes", "of_minutes", "seconds", "count"),
-    *("day", "moment", "exact", "span", "days", "rfc3339"),
+    *("day", "moment", "exact", "exact_span", "span", "days", "rfc3339"),
 )
 
 

@@ -106,7 +106,8 @@ def headline(page: StatusPage) -> Headline:
         words = _which(disturbed, all_of_them, "works in part", "work in part", "Everything works only in part")
         return Headline(Tone.BAD_IN_PART, words)
     if len(unknown) == all_of_them:
-        return Headline(Tone.UNKNOWN, "We do not know whether it works")
+        words = "We do not know whether it works" if unknown else "We do not know: nothing is measured yet"
+        return Headline(Tone.UNKNOWN, words)
     if unknown:
         return Headline(Tone.GOOD_IN_PART, f"All works, but for {len(unknown)} of {all_of_them} that we do not know of")
     return Headline(Tone.GOOD, "All works")

@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-import html5lib
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pages import XHTML, tree_of, words_of
 from slo_sample import sample_report
 
 from sutazai_ops.reports.figures import TO
@@ -23,8 +23,6 @@ from sutazai_ops.slo import report_model as m
 from sutazai_ops.slo.report_html import MANY, to_html
 from sutazai_ops.slo.verdict import Verdict
 
-XHTML = "{http://www.w3.org/1999/xhtml}"
-SVG = "{http://www.w3.org/2000/svg}"
 MEGABYTE = 1_000_000
 
 # Anything that a name or a message could hold, and what would do harm if it were taken for markup.
@@ -56,18 +54,6 @@ def report() -> m.Report:
 @pytest.fixture(scope="module")
 def html(report) -> str:
     return to_html(report)
-
-
-def tree_of(html: str):
-    """Parsed as a browser parses it; raises for anything that HTML calls a mistake."""
-    return html5lib.HTMLParser(strict=True).parse(html)
-
-
-def text_of(tree) -> str:
-    hidden = {f"{XHTML}style", f"{XHTML}title"}
-    return " ".join(
-        piece for node in tree.iter() for piece in ((node.text if node.tag not in hidden else ""), node.tail) if piece
-    )
 
 
 def test_the_page_is_html_without_a_mistake(html):
@@ -170,7 +156,7 @@ def test_a_report_without_any_data_says_so_and_shows_no_figure(report):
         }
     )
     page = to_html(empty)
-    words = text_of(tree_of(page))
+    words = words_of(page)
     assert "Insufficient data" in words
     assert "no facts yet" in words
     assert "No budget can be drawn" in words
@@ -186,7 +172,7 @@ def test_a_month_that_is_not_over_says_so_far(report):
 
 
 def test_days_that_are_alike_and_unknown_are_one_line(html):
-    assert f"1 Oct {TO} 31 Oct" in " ".join(text_of(tree_of(html)).split())
+    assert f"1 Oct {TO} 31 Oct" in words_of(html)
 
 
 def test_nobody_can_take_a_folded_report_for_a_short_one(report):
@@ -253,7 +239,7 @@ def test_no_text_is_ever_taken_for_markup(data):
 
 
 def test_no_number_on_the_page_is_none(html):
-    words = text_of(tree_of(html)) + " ".join(re.findall(r' (?:d|style|x|y|height)="([^"]*)"', html))
+    words = words_of(html) + " ".join(re.findall(r' (?:d|style|x|y|height)="([^"]*)"', html))
     assert re.findall(r"\b(nan|NaN|None|inf|Infinity|undefined)\b", words) == []
 
 
