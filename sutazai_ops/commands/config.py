@@ -78,12 +78,20 @@ def _findings(here: Installation) -> list[str]:
     """What is not wrong enough to be refused, and leaves somebody uninformed all the same."""
     from sutazai_ops.monitoring.alertmanager import who_is_not_told
     from sutazai_ops.monitoring.configuration import stale_files
+    from sutazai_ops.monitoring.presence import not_measured
     from sutazai_ops.monitoring.scrape import out_of_reach
+    from sutazai_ops.monitoring.thresholds import read_rulebook
 
+    found = [
+        *who_is_not_told(here.settings.alerts),
+        *out_of_reach(here.platform),
+        *not_measured(read_rulebook(here.settings.monitoring), here.platform),
+    ]
     # Before the first deployment there are none, and it makes them by itself.
-    stale = stale_files(here.settings, here.platform) if here.settings.generated.exists() else []
-    words = f"{len(stale)} generated files are not up to date, {stale[0]} among them: sutazai-ops config generate"
-    return [*who_is_not_told(here.settings.alerts), *out_of_reach(here.platform), *([words] if stale else [])]
+    if here.settings.generated.exists() and (stale := stale_files(here.settings, here.platform)):
+        words = f"{len(stale)} generated files are not up to date, {stale[0]} among them"
+        found.append(f"{words}: sutazai-ops config generate")
+    return found
 
 
 def _facts(service: Service) -> dict[str, object]:

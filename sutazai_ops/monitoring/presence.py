@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sutazai_ops.monitoring.metrics import exporters
+from sutazai_ops.monitoring.servers import is_exporter, is_prometheus
 from sutazai_ops.monitoring.signals import APPLICATION
 from sutazai_ops.platform.infer import image_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sutazai_ops.platform import Service
+    from sutazai_ops.monitoring.thresholds import Rulebook
+    from sutazai_ops.platform import Platform, Service
 
 OURS = "sutazai"
 PROMETHEUS = "prometheus"
@@ -26,13 +28,30 @@ ON_THE_EMBEDDED_ENGINE = frozenset({OURS, "node"})
 def exporters_of(services: Iterable[Service]) -> frozenset[str]:
     """The exporters that Prometheus scrapes on a platform with these services, by the names of the catalogue.
 
-    Ours is always there, since it is this program that asks. Prometheus knows of itself; everything else has to say
-    under `metrics:` where it is scraped. One that is not known by its image counts as an application.
+    What is to be scraped says so under `metrics:`, ours too; only Prometheus knows of itself. One that is not known by
+    its image counts as an application.
     """
     by_image = {image: name for name, one in exporters().items() for image in one.images}
-    found = {OURS}
+    found: set[str] = set()
     for service in services:
-        name = by_image.get(image_name(service.image or ""))
-        if name == PROMETHEUS or (service.metrics is not None and service.external is None):
-            found.add(name or APPLICATION)
+        if service.external is not None:
+            continue
+        if is_prometheus(service):
+            found.add(PROMETHEUS)
+        elif service.metrics is not None:
+            known = OURS if is_exporter(service) else by_image.get(image_name(service.image or ""))
+            found.add(known or APPLICATION)
     return frozenset(found)
+
+
+def not_measured(rulebook: Rulebook, platform: Platform) -> list[str]:
+    """What Prometheus cannot measure on a platform for want of an exporter, one sentence each; nothing without one."""
+    there = exporters_of(platform)
+    if PROMETHEUS not in there:
+        return []
+    lacking: dict[str, list[str]] = {}
+    for name, lacks in rulebook.not_on(there).items():
+        lacking.setdefault(" and ".join(lacks), []).append(name)
+    return [
+        f"not measured here, for want of the exporter {lacks}: {', '.join(names)}" for lacks, names in lacking.items()
+    ]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 STEP_SECONDS = 60
 """Of the series and of the evaluation. Prometheus' own is shorter; a longer one makes the tests of hours quick."""
 HOUR = 3600
+UNKNOWN_ALERT = "signal_unknown"
 HEAD = """# Tests of the generated rules, for `promtool test rules`. Made by `sutazai-ops config generate`; changes are
 # overwritten.
 """
@@ -45,6 +46,8 @@ def rule_tests_file(rulebook: Rulebook, rules: str, runbooks_url: str) -> str:
     """
     cases = [case for threshold in exercised(rulebook) for case in cases_of(threshold, rulebook, runbooks_url)]
     unknown = [case for signal in rulebook.signals.values() for case in _unknown_cases(signal)]
+    if UNKNOWN_ALERT in rulebook.thresholds:
+        unknown.append(_nothing_is_known(rulebook, runbooks_url))
     step = format_duration(STEP_SECONDS)
     return HEAD + dump({"rule_files": [rules], "evaluation_interval": step, "tests": [*cases, *unknown]})
 
@@ -109,15 +112,7 @@ def cases_of(threshold: Threshold, rulebook: Rulebook, runbooks_url: str) -> Ite
     signal = rulebook.signal_of(threshold)
     looks_at = _when(threshold, rulebook)
     broken = _case(threshold, rulebook, broken_value(threshold, signal), looks_at)
-    told = {
-        "exp_labels": broken.labels | alert_labels(threshold),
-        "exp_annotations": {
-            "summary": fill_in(threshold.summary, signal, broken.labels, broken.value, threshold.level),
-            "next": fill_in(threshold.next, signal, broken.labels, broken.value, threshold.level),
-            **runbook_url(threshold, runbooks_url),
-        },
-    }
-    looks = [_look(threshold, looks_at, told)]
+    looks = [_look(threshold, looks_at, [_told(threshold, rulebook, broken.labels, broken.value, runbooks_url)])]
     if threshold.for_ > STEP_SECONDS:
         looks.insert(0, _look(threshold, (math.ceil(threshold.for_ / STEP_SECONDS) - 1) * STEP_SECONDS))
     yield _test(f"{threshold.name} fires", broken.series, alert_rule_test=looks)
@@ -181,11 +176,24 @@ def _test(name: str, series: dict[str, str], **looks: list[dict[str, Any]]) -> d
     return {"name": name, "interval": format_duration(STEP_SECONDS), "input_series": given, **looks}
 
 
-def _look(threshold: Threshold, seconds: float, told: dict[str, Any] | None = None) -> dict[str, Any]:
+def _told(
+    threshold: Threshold, rulebook: Rulebook, labels: dict[str, str], value: float, runbooks_url: str
+) -> dict[str, Any]:
+    """An alert as it is expected: all of its labels and all that is told."""
+    signal = rulebook.signal_of(threshold)
+    texts = {"summary": threshold.summary, "next": threshold.next}
+    told = {name: fill_in(text, signal, labels, value, threshold.level) for name, text in texts.items()}
+    return {
+        "exp_labels": labels | alert_labels(threshold),
+        "exp_annotations": told | runbook_url(threshold, runbooks_url),
+    }
+
+
+def _look(threshold: Threshold, seconds: float, told: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     return {
         "eval_time": format_duration(seconds),
         "alertname": threshold.name,
-        "exp_alerts": [told] if told else [],
+        "exp_alerts": list(told),
     }
 
 
@@ -209,6 +217,15 @@ def _unknown_cases(signal: Signal) -> Iterator[dict[str, Any]]:
     yield _test(f"{signal.name} is unknown when it is missing", present, promql_expr_test=[missing])
     there = {**missing, "exp_samples": []}
     yield _test(f"{signal.name} is known", every, promql_expr_test=[there])
+
+
+def _nothing_is_known(rulebook: Rulebook, runbooks_url: str) -> dict[str, Any]:
+    """Without any series, each signal that always has to have a value is told of by itself."""
+    threshold = rulebook.thresholds[UNKNOWN_ALERT]
+    labels = [{"signal": one.name} for one in rulebook.signals.values() if one.expected == ANYTHING]
+    told = [_told(threshold, rulebook, each, 1, runbooks_url) for each in labels]
+    at = (math.ceil(threshold.for_ / STEP_SECONDS) + 1) * STEP_SECONDS
+    return _test("nothing is known", {}, alert_rule_test=[_look(threshold, at, told)])
 
 
 def _name(one: ExampleSeries) -> str:

@@ -44,7 +44,12 @@ def is_alertmanager(service: Service) -> bool:
 
 def exporter_of(platform: Platform) -> Service | None:
     """The service that runs this program's exporter; None where there is none."""
-    return next((one for one in platform if image_name(one.image or "") == OWN_IMAGE and _exports(one)), None)
+    return next(filter(is_exporter, platform), None)
+
+
+def is_exporter(service: Service) -> bool:
+    """Whether it runs this program's exporter."""
+    return image_name(service.image or "") == OWN_IMAGE and _exports(service)
 
 
 def port_of(service: Service) -> int:

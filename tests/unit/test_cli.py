@@ -41,6 +41,15 @@ def test_a_wrong_setting_is_two_lines_and_an_exit_code_of_its_own_for_every_comm
     assert done.stdout == ""
 
 
+def test_config_check_reads_the_thresholds_too(run, tmp_path):
+    assert run("config", "check").returncode == ExitCode.DONE
+    (tmp_path / "mine.yaml").write_text("host_cpu_high:\n  abov: 0.9\n")
+    done = run("config", "check", SUTAZAI_MONITORING__THRESHOLDS=str(tmp_path / "mine.yaml"))
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert "mine.yaml:2" in done.stderr
+    assert "did you mean 'above'?" in done.stderr
+
+
 def test_a_misspelt_service_is_refused_with_the_nearest(run):
     done = run("backup", "run", "--services", "postgers")
     assert done.returncode == ExitCode.BAD_INPUT

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rulebooks import PACKAGED
 
-from sutazai_ops.monitoring.presence import ON_THE_EMBEDDED_ENGINE, exporters_of
-from sutazai_ops.platform import Service
+from sutazai_ops.monitoring.presence import ON_THE_EMBEDDED_ENGINE, exporters_of, not_measured
+from sutazai_ops.platform import Service, read_platform
+from sutazai_ops.settings import PACKAGED_PLATFORM
 
 
 def service(name: str, image: str, **keys: object) -> Service:
@@ -26,20 +28,52 @@ def service(name: str, image: str, **keys: object) -> Service:
     ],
 )
 def test_a_service_that_is_scraped_is_the_exporter_that_its_image_says(image: str, exporter: str) -> None:
-    assert exporters_of([service("x", image, metrics=9100)]) == {"sutazai", exporter}
+    assert exporters_of([service("x", image, metrics=9100)]) == {exporter}
 
 
 def test_a_service_that_is_not_scraped_measures_nothing() -> None:
-    assert exporters_of([service("x", "prom/node-exporter")]) == {"sutazai"}
+    assert exporters_of([service("x", "prom/node-exporter")]) == set()
 
 
 def test_prometheus_knows_of_itself_without_being_told_to() -> None:
-    assert exporters_of([service("x", "prom/prometheus:v3.14.0")]) == {"sutazai", "prometheus"}
+    assert exporters_of([service("x", "prom/prometheus:v3.14.0", probes=["prometheus"])]) == {"prometheus"}
 
 
 def test_what_somebody_else_runs_is_not_scraped() -> None:
     external = {"address": "redis://cache.example:6379"}
-    assert exporters_of([service("x", "oliver006/redis_exporter", metrics=9121, external=external)]) == {"sutazai"}
+    assert exporters_of([service("x", "oliver006/redis_exporter", metrics=9121, external=external)]) == set()
+
+
+def test_this_program_measures_only_where_its_exporter_is_a_service() -> None:
+    """A platform of somebody else's whose Prometheus never hears of us must have no rule that waits for our figures."""
+    ours = {"image": "sutazai/ops:0.1.0", "compose": {"command": ["exporter"]}}
+    assert exporters_of([service("x", metrics=9177, **ours)]) == {"sutazai"}
+    assert exporters_of([service("x", "sutazai/ops:0.1.0", compose={"command": ["dagster"]})]) == set()
+
+
+def test_the_rules_of_a_platform_ask_for_nothing_that_its_services_do_not_export(tmp_path: Path) -> None:
+    (tmp_path / "core.yaml").write_text(
+        "services: {watcher: {image: prom/prometheus}, host: {image: prom/node-exporter, x-sutazai: {metrics: 9100}}}"
+    )
+    there = exporters_of(read_platform(tmp_path))
+    book = PACKAGED.on(there)
+    assert there == {"prometheus", "node"}
+    assert {"host_cpu", "rule_failures"} <= book.signals.keys()
+    assert not {"service_down", "http_p95", "redis_replica_lag"} & book.signals.keys()
+
+
+def test_what_is_not_measured_is_said_with_what_lacks(tmp_path: Path) -> None:
+    (tmp_path / "core.yaml").write_text(
+        "services: {watcher: {image: prom/prometheus}, x: {image: y, x-sutazai: {metrics: 80}}}"
+    )
+    said = not_measured(PACKAGED, read_platform(tmp_path))
+    assert any(one.startswith("not measured here, for want of the exporter node: host_cpu") for one in said)
+    (tmp_path / "core.yaml").write_text("services: {x: {image: y}}")
+    assert not_measured(PACKAGED, read_platform(tmp_path)) == []
+
+
+def test_everything_is_measured_on_the_packaged_platform() -> None:
+    assert PACKAGED.not_on(exporters_of(read_platform(PACKAGED_PLATFORM))) == {}
 
 
 def test_the_embedded_engine_has_figures_of_the_host() -> None:
