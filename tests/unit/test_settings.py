@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sutazai_ops.errors import BadInput
-from sutazai_ops.settings import load
+from sutazai_ops.settings import as_environment, load
 from sutazai_ops.settings_page import settings_page
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -112,3 +112,25 @@ def test_the_example_on_the_page_is_read(nowhere):
     page = (DOCS / "settings.md").read_text()
     (nowhere / "sutazai.toml").write_text(page.split("```toml")[1].split("```")[0])
     assert load().settings.backup.keep_within_days == 14
+
+
+def test_a_program_of_ours_is_given_the_very_settings_that_we_have(nowhere, monkeypatch):
+    (nowhere / "sutazai.toml").write_text(
+        'home = "a home"\ntimezone = "Europe/Berlin"\n[backup]\nkeep_within_days = 14\n[monitoring]\nport = 9200\n'
+        '[external.shop]\naddress = "postgresql://b@db.example:5432"\npassword_file = "/p"\n'
+        '[alerts.receivers.chat]\nkind = "slack"\nurl_file = "url"\n'
+    )
+    ours = load().settings
+    (nowhere / "elsewhere").mkdir()
+    monkeypatch.chdir(nowhere / "elsewhere")
+    (nowhere / "elsewhere/sutazai.toml").write_text('environment = "production"\n')
+    for name, text in as_environment(ours).items():
+        monkeypatch.setenv(name, text)
+    assert load().settings == ours
+
+
+def test_settings_that_are_all_defaults_can_be_given_too(nowhere, monkeypatch):
+    ours = load().settings
+    for name, text in as_environment(ours).items():
+        monkeypatch.setenv(name, text)
+    assert load().settings == ours

@@ -86,6 +86,8 @@ class Measuring:
         if services == self.services and self.collectors:
             return
         log.info("%d services are meant to run", len(services))
+        for gone in {one.name for one in self.services} - {one.name for one in services}:
+            self.tallies.forget(service=gone)
         self.services = services
         self._follow_probes()
         self._follow_collectors()
