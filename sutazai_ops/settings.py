@@ -35,7 +35,9 @@ CRON_LIMITS = (59, 23, 31, 12, 7)
 PACKAGED_PLATFORM = Path(__file__).parent / "platform"
 
 # Read by others (CI, a test run), so they are no settings of ours and no mistakes either.
-NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "SUTAZAI_REQUIRE_DEBIAN_SERVERS", "SUTAZAI_REQUIRE_DOCKER"})
+NOT_SETTINGS = frozenset(
+    {CONFIG_VARIABLE, "SUTAZAI_REQUIRE_DEBIAN_SERVERS", "SUTAZAI_REQUIRE_DOCKER", "SUTAZAI_REQUIRE_PROMETHEUS"}
+)
 
 
 def _time_zone(name: str) -> str:

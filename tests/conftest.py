@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from prometheus_server import program
 
 from sutazai_ops.engines.processes import heed_termination
 
@@ -31,6 +32,11 @@ def has_docker() -> bool:
     return info.returncode == 0 and version is not None and tuple(map(int, version.groups())) >= COMPOSE_FLOOR
 
 
+def has_prometheus() -> bool:
+    """Whether both programs are here, or can be unpacked."""
+    return all(map(program, ("prometheus", "promtool")))
+
+
 NEEDS = {
     "debian": (
         "SUTAZAI_REQUIRE_DEBIAN_SERVERS",
@@ -41,6 +47,11 @@ NEEDS = {
         "SUTAZAI_REQUIRE_DOCKER",
         "a Docker engine with Compose 2.24 or newer, debootstrap and docker-registry, as root: .ci/docker-engine",
         has_docker,
+    ),
+    "prometheus": (
+        "SUTAZAI_REQUIRE_PROMETHEUS",
+        "Prometheus and promtool, or apt-get and dpkg to unpack Debian's package of them",
+        has_prometheus,
     ),
 }
 

@@ -59,7 +59,7 @@ class Source(Protocol):
         """The query at one moment."""
 
 
-class Prometheus:
+class PrometheusSource:
     """A Prometheus, by its address.
 
     Questions are POSTed, so that none is too long for an address. Each ends within its time. One that could not be

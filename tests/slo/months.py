@@ -75,6 +75,7 @@ class Truth:
     probed: float
     """Of all time, that in which the exporter was there, too."""
     requests: int
+    answered: int
 
 
 @dataclass
@@ -107,6 +108,7 @@ def make_month(
     scrape: int = 15,
     kinds: Sequence[str] | None = None,
     per_second: float | None = None,
+    hidden: bool = False,
 ) -> Month:
     """A month drawn from a seed.
 
@@ -118,10 +120,11 @@ def make_month(
         scrape: seconds between two scrapes; a multiple of five.
         kinds: what goes wrong, each once; drawn where left out.
         per_second: requests at an average moment; drawn where left out.
+        hidden: whether all else that goes wrong does so while Prometheus is dead.
     """
     rng = np.random.default_rng(seed)
     world = _World(_traffic(rng, first, days, per_second or float(rng.uniform(2, 6))))
-    incidents = _incidents(rng, days, kinds)
+    incidents = _incidents(rng, days, kinds, hidden=hidden)
     for one in incidents:
         world.suffer(one, rng)
     happened = _happen(world, rng)
@@ -178,6 +181,7 @@ class _Happened:
             coverage=float(world.prometheus.mean()),
             probed=float((world.prometheus & world.exporter).mean()),
             requests=int(self.made.sum()),
+            answered=int(self.answered.sum()),
         )
 
 
@@ -260,7 +264,7 @@ def _traffic(rng: np.random.Generator, first: date, days: int, per_second: float
     return np.concatenate(rates) * per_second
 
 
-def _incidents(rng: np.random.Generator, days: int, kinds: Sequence[str] | None) -> list[Incident]:
+def _incidents(rng: np.random.Generator, days: int, kinds: Sequence[str] | None, *, hidden: bool) -> list[Incident]:
     if kinds is None:
         kinds = [str(kind) for kind in rng.choice(DRAWN, size=int(rng.integers(2, 7)), replace=False)]
     found: list[Incident] = []
@@ -269,7 +273,7 @@ def _incidents(rng: np.random.Generator, days: int, kinds: Sequence[str] | None)
     for kind in sorted(kinds, key=lambda one: not one.startswith("prometheus-dead")):
         happened = list(_happening(rng, kind, free.pop() * DAY_TICKS, days * DAY_TICKS))
         taken = {day for one in happened for day in range(one.start // DAY_TICKS, one.end // DAY_TICKS + 1)}
-        free = [day for day in free if day not in taken]
+        free = sorted(taken)[1:-1] if hidden else [day for day in free if day not in taken]
         found.extend(happened)
     return sorted(found, key=lambda one: one.start)
 
