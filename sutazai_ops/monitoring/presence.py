@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sutazai_ops.monitoring.metrics import exporters
-from sutazai_ops.monitoring.servers import is_exporter, is_prometheus
+from sutazai_ops.monitoring.servers import is_exporter, prometheus_of
 from sutazai_ops.monitoring.signals import APPLICATION
 from sutazai_ops.platform.infer import image_name
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sutazai_ops.platform import Platform, Service
 
 OURS = "sutazai"
-PROMETHEUS = "prometheus"
 ON_THE_EMBEDDED_ENGINE = frozenset({OURS, "node"})
 """There is no Prometheus there; the exporter serves what it needs of the host under node exporter's names."""
 
@@ -28,26 +27,21 @@ ON_THE_EMBEDDED_ENGINE = frozenset({OURS, "node"})
 def exporters_of(services: Iterable[Service]) -> frozenset[str]:
     """The exporters that Prometheus scrapes on a platform with these services, by the names of the catalogue.
 
-    What is to be scraped says so under `metrics:`, ours too; only Prometheus knows of itself. One that is not known by
-    its image counts as an application.
+    What is to be scraped says so under `metrics:`, Prometheus itself too. One that is not known by its image counts as
+    an application.
     """
     by_image = {image: name for name, one in exporters().items() for image in one.images}
-    found: set[str] = set()
-    for service in services:
-        if service.external is not None:
-            continue
-        if is_prometheus(service):
-            found.add(PROMETHEUS)
-        elif service.metrics is not None:
-            known = OURS if is_exporter(service) else by_image.get(image_name(service.image or ""))
-            found.add(known or APPLICATION)
-    return frozenset(found)
+    return frozenset(
+        OURS if is_exporter(service) else by_image.get(image_name(service.image or ""), APPLICATION)
+        for service in services
+        if service.metrics is not None and service.external is None
+    )
 
 
 def not_measured(rulebook: Rulebook, platform: Platform) -> list[str]:
     """What Prometheus cannot measure on a platform for want of an exporter, one sentence each; nothing without one."""
     there = exporters_of(platform)
-    if PROMETHEUS not in there:
+    if prometheus_of(platform) is None:
         return []
     lacking: dict[str, list[str]] = {}
     for name, lacks in rulebook.not_on(there).items():

@@ -146,8 +146,8 @@ def _when(threshold: Threshold, rulebook: Rulebook) -> float:
 
 
 def _longest_range(signal: Signal) -> float:
-    """How long it takes until its ranges are full, but for those in which a straight line is drawn."""
-    return max((seconds for seconds in asked_ranges([signal.query]).values() if seconds < HOUR), default=0)
+    """How long it takes until its ranges are full; a straight line through hours is one through two, too."""
+    return min(max(asked_ranges([signal.query]).values(), default=0), 2 * HOUR)
 
 
 def _series(signal: Signal, value: float, looks_at: float) -> Iterator[tuple[str, str]]:

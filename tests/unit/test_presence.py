@@ -35,8 +35,11 @@ def test_a_service_that_is_not_scraped_measures_nothing() -> None:
     assert exporters_of([service("x", "prom/node-exporter")]) == set()
 
 
-def test_prometheus_knows_of_itself_without_being_told_to() -> None:
-    assert exporters_of([service("x", "prom/prometheus:v3.14.0", probes=["prometheus"])]) == {"prometheus"}
+def test_a_prometheus_that_is_not_scraped_tells_nothing_of_itself() -> None:
+    """It knows which targets are up, and still nobody asks it whether its rules can be evaluated."""
+    one = {"probes": ["prometheus"]}
+    assert exporters_of([service("x", "prom/prometheus:v3.14.0", **one)]) == set()
+    assert exporters_of([service("x", "prom/prometheus:v3.14.0", metrics=9090, **one)]) == {"prometheus"}
 
 
 def test_what_somebody_else_runs_is_not_scraped() -> None:
@@ -53,7 +56,9 @@ def test_this_program_measures_only_where_its_exporter_is_a_service() -> None:
 
 def test_the_rules_of_a_platform_ask_for_nothing_that_its_services_do_not_export(tmp_path: Path) -> None:
     (tmp_path / "core.yaml").write_text(
-        "services: {watcher: {image: prom/prometheus}, host: {image: prom/node-exporter, x-sutazai: {metrics: 9100}}}"
+        "services:\n"
+        "  watcher: {image: prom/prometheus, x-sutazai: {metrics: 9090}}\n"
+        "  host: {image: prom/node-exporter, x-sutazai: {metrics: 9100}}\n"
     )
     there = exporters_of(read_platform(tmp_path))
     book = PACKAGED.on(there)
