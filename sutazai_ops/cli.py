@@ -13,6 +13,7 @@ import typer
 
 from sutazai_ops import __version__
 from sutazai_ops.commands import (
+    alerts,
     backup,
     config,
     deployment,
@@ -23,6 +24,7 @@ from sutazai_ops.commands import (
     platform,
     probe,
     restore,
+    signals,
     status_page,
 )
 from sutazai_ops.engines.processes import heed_termination
@@ -44,11 +46,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (platform.app, deployment.app, probe.app, exporter.app, doctor.app):
+for commands in (platform.app, deployment.app, probe.app, signals.app, exporter.app, doctor.app):
     app.registered_commands += commands.registered_commands
 app.add_typer(backup.app, name="backup")
 app.command("restore")(restore.restore)
 app.add_typer(status_page.app, name="status-page")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(images.app, name="images")
 app.add_typer(config.app, name="config")
 app.add_typer(ledger.app, name="ledger")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OK = 200
+REDIRECT = 300
 BAD_REQUEST = 400
 READ_BYTES = 1024 * 1024
 """How much of an answer is read; a server that never stops does not fill our memory.

@@ -25,7 +25,9 @@ def exporter(
     from sutazai_ops.monitoring.exporter.exporter import Exporter
     from sutazai_ops.monitoring.exporter.measuring import Watch
     from sutazai_ops.monitoring.exporter.program import run
+    from sutazai_ops.monitoring.notify import notifiers
 
     here = open_installation()
     watch = Watch(here.settings, here.engine, here.store, lambda: meant_to_run(here))
-    run(Exporter(watch), address, here.settings.monitoring.port if port is None else port)
+    told = notifiers(here.settings.alerts, here.platform, here.engine)
+    run(Exporter(watch, told), address, here.settings.monitoring.port if port is None else port)

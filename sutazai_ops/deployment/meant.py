@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.deployment.release import Releases
 from sutazai_ops.deployment.wanted import one_shots
+from sutazai_ops.engines import State
 
 if TYPE_CHECKING:
     from sutazai_ops.installation import Installation
@@ -13,14 +14,16 @@ if TYPE_CHECKING:
 
 
 def meant_to_run(here: Installation) -> list[Service]:
-    """The services of the current release, or before the first whatever this engine can run.
+    """The services of the current release; before the first whatever this engine can run, or of containers those there.
 
     Not those that have ended by now as they should, and that nobody can ask.
 
     Raises:
-        OpsError: when the releases cannot be read.
+        OpsError: when the releases cannot be read, or what is there cannot be seen.
     """
     release = Releases(here.settings.releases).current()
+    # While the first release is rolled out, what it has not come to yet is not missing.
+    there = None if release or here.engine.name == "embedded" else _there(here)
     ending = one_shots({service.name: service.compose for service in here.platform})
     return [
         service
@@ -28,4 +31,9 @@ def meant_to_run(here: Installation) -> list[Service]:
         if service.name not in ending
         and (service.external or not here.engine.cannot_run(service))
         and (release is None or service.name in release.services or service.external)
+        and (there is None or service.name in there or service.external)
     ]
+
+
+def _there(here: Installation) -> set[str]:
+    return {one.service for one in here.engine.observe() if one.state is not State.ABSENT}

@@ -26,6 +26,8 @@ DOWN = "service_down"
 """The alert that says that a service is not there for its users."""
 WATCHDOG = "watchdog"
 """The alert that always fires."""
+TRIAL = "trial"
+"""The alert of `sutazai-ops alerts test`, which everybody is told of at once."""
 SEVERITIES = ("page", "ticket")
 NOBODY = "(nobody)"
 OUTSIDE = "(outside)"
@@ -144,6 +146,13 @@ def _routes(alerts: AlertSettings) -> Iterator[dict[str, Any]]:
         "group_wait": "0s",
         "group_interval": duration(WATCHDOG_SECONDS),
         "repeat_interval": duration(WATCHDOG_SECONDS + WATCHDOG_SECONDS // 2),
+    }
+    yield {
+        "receiver": NOBODY,
+        "matchers": [f'alertname="{TRIAL}"'],
+        "group_by": ["sent_at"],
+        "group_wait": "0s",
+        "routes": [{"receiver": name, "continue": True} for name in alerts.receivers],
     }
     for name, receiver in alerts.receivers.items():
         route: dict[str, Any] = {"receiver": name, "continue": True}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.disk import write_whole, writing
 from sutazai_ops.monitoring.alertmanager import TEMPLATES, alertmanager_file
 from sutazai_ops.monitoring.exporter_settings import exporter_settings
-from sutazai_ops.monitoring.presence import exporters_of
+from sutazai_ops.monitoring.presence import ON_THE_EMBEDDED_ENGINE, exporters_of
 from sutazai_ops.monitoring.rule_tests import rule_tests_file
 from sutazai_ops.monitoring.rules import rules_file
 from sutazai_ops.monitoring.scrape import prometheus_file
@@ -94,9 +94,14 @@ def write_copies() -> list[str]:
     return _bring(PACKAGED_PLATFORM / "config", committed_files())
 
 
-def rulebook_of(settings: Settings, platform: Platform) -> Rulebook:
-    """What is measured on this platform, and what of it is too much; raises `BadInput` for a file that is wrong."""
-    return read_rulebook(settings.monitoring).on(exporters_of(platform))
+def rulebook_of(settings: Settings, platform: Platform, engine: str = "") -> Rulebook:
+    """What is measured on this platform and engine, and what of it is too much.
+
+    Raises:
+        BadInput: for a file of signals or thresholds that is wrong.
+    """
+    exporters = ON_THE_EMBEDDED_ENGINE if engine == "embedded" else exporters_of(platform)
+    return read_rulebook(settings.monitoring).on(exporters)
 
 
 def _prometheus(settings: Settings, platform: Platform) -> Files:

@@ -110,11 +110,11 @@ def advance(rulebook: Rulebook, measured: Measured, alerts: Iterable[Alert], at:
     before = {alert.key: _not_later(alert, at) for alert in alerts}
     now: list[Alert] = []
     for threshold in rulebook.thresholds.values():
-        broken = {_key(threshold.name, value.labels): value for value in _broken(threshold, rulebook, measured)}
-        for key, value in broken.items():
+        beyond = {_key(threshold.name, value.labels): value for value in broken(threshold, rulebook, measured)}
+        for key, value in beyond.items():
             now.append(_still(threshold, before.get(key), value, at))
         for key, alert in before.items():
-            if alert.threshold == threshold.name and key not in broken:
+            if alert.threshold == threshold.name and key not in beyond:
                 now += _whole(threshold, alert, at)
     return now
 
@@ -149,7 +149,8 @@ def _missing(signal: Signal, values: Sequence[Value], samples: Samples, at: floa
     ]
 
 
-def _broken(threshold: Threshold, rulebook: Rulebook, measured: Measured) -> list[Value]:
+def broken(threshold: Threshold, rulebook: Rulebook, measured: Measured) -> list[Value]:
+    """The values beyond the level of a threshold, where what stands under its `while` is true as well."""
     values = [one for one in measured.values.get(threshold.signal, ()) if threshold.is_true_of(one.value)]
     beside = threshold.while_
     if beside is None:

@@ -28,9 +28,12 @@ def connect(seconds: int = SECONDS) -> APIClient:
     """
     import docker
     from docker.errors import DockerException
+    from requests.adapters import HTTPAdapter
 
     try:
         client = docker.DockerClient.from_env(timeout=seconds, max_pool_size=CONNECTIONS).api
+        # By way of a proxy: what docker-py says of its pool holds for sockets alone.
+        client.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS, pool_block=True))
         client.ping()
     except (DockerException, OSError) as error:
         raise _unreachable(error) from None
