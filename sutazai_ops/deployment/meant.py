@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.deployment.release import Releases
 from sutazai_ops.deployment.wanted import one_shots
 from sutazai_ops.engines import State
+from sutazai_ops.errors import OpsError
 
 if TYPE_CHECKING:
     from sutazai_ops.installation import Installation
@@ -19,7 +20,7 @@ def meant_to_run(here: Installation) -> list[Service]:
     Not those that have ended by now as they should, and that nobody can ask.
 
     Raises:
-        OpsError: when the releases cannot be read, or what is there cannot be seen.
+        OpsError: when the releases cannot be read.
     """
     release = Releases(here.settings.releases).current()
     # While the first release is rolled out, what it has not come to yet is not missing.
@@ -35,5 +36,9 @@ def meant_to_run(here: Installation) -> list[Service]:
     ]
 
 
-def _there(here: Installation) -> set[str]:
-    return {one.service for one in here.engine.observe() if one.state is not State.ABSENT}
+def _there(here: Installation) -> set[str] | None:
+    """What the engine has of the platform; None where it cannot say, so that all of it is asked and found unknown."""
+    try:
+        return {one.service for one in here.engine.observe() if one.state is not State.ABSENT}
+    except OpsError:
+        return None
