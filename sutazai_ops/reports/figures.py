@@ -102,10 +102,10 @@ def of_minutes(left: float, total: float) -> str:
     """What is left of a budget of minutes, in the unit that suits the whole of it.
 
     >>> [of_minutes(18.14, 44.64), of_minutes(946.4, 2232), of_minutes(-87.96, 44.64), of_minutes(-0.36, 44.64)]
-    ['18 of 45 min', '16 of 37 h', '88 min too many', '22 s too many']
+    ['18 of 45 min', '16 of 37 h', '88 min over', '22 s over']
     """
     if left < 0:
-        return f"{minutes(-left)} too many"
+        return f"{minutes(-left)} over"
     if total < _TWO_HOURS:
         return f"{_tenths(left)} of {_tenths(total)} min"
     return f"{_tenths(left / _HOUR)} of {_tenths(total / _HOUR)} h"

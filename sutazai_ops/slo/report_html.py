@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from sutazai_ops.slo.report_model import Event, Lane, ObjectiveReport, Report
+    from sutazai_ops.slo.report_model import Dip, Event, Lane, ObjectiveReport, Report
     from sutazai_ops.slo.report_order import Numbered
 
 ROUTINE = frozenset({LaneKind.BACKUP, LaneKind.DEPLOYMENT, LaneKind.REMEDIATION, LaneKind.GAP})
@@ -51,6 +51,8 @@ class Row:
     speed: panels.SpeedPanel | None
     noted: Sequence[panels.Stretch]
     dips: Sequence[Numbered]
+    further: Sequence[Dip]
+    """What the list of what spent the budget has no room for."""
     is_open: bool
 
     @property
@@ -132,6 +134,7 @@ def _row(one: ObjectiveReport, place: str, dips: Sequence[Numbered], axis: chart
         speed=panels.speed_panel(one, one.latency, axis) if one.latency else None,
         noted=panels.noted_days(one),
         dips=own,
+        further=one.dips[len(own) :],
         is_open=is_open,
     )
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 MOST_PANELS = 5
 """So many budgets are drawn above the lanes."""
 MOST_DIPS = 20
+MOST_OF_ONE = 4
+"""Of one objective, so that many small dips of it do not push the others off the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Numbered:
 
 def dearest(objectives: Sequence[ObjectiveReport]) -> list[Numbered]:
     """What spent the most, whichever objective it was of; the earlier first where two spent the same."""
-    every = [(dip, one.name) for one in objectives for dip in one.dips]
+    every = [(dip, one.name) for one in objectives for dip in one.dips[:MOST_OF_ONE]]
     every.sort(key=lambda pair: (-pair[0].budget_share, pair[0].start, pair[1]))
     return [Numbered(number, name, dip) for number, (dip, name) in enumerate(every[:MOST_DIPS], 1)]
 

@@ -21,8 +21,8 @@ HEIGHT = 88.0
 """Of a panel, in pixels; it is never stretched."""
 _LINE = 15.0
 """Pixels that a line of small print needs: labels nearer than this would print over each other."""
-_NEAR = 25.0
-"""Thousandths of the width within which two numbers above a curve would do the same."""
+_NEAR = 75.0
+"""Thousandths of the width within which two numbers above a curve would do the same, on a phone."""
 _COLUMN = 0.7
 """Of a day's width."""
 _FAST, _SLOW = 0.5, 2.0
@@ -197,12 +197,16 @@ def _points(curve: Curve, axis: TimeAxis, scale: chart.Scale) -> Iterator[chart.
 
 
 def _numbers(numbered: Sequence[tuple[int, datetime]], axis: TimeAxis) -> list[Number]:
-    """The numbers in the order of time; those that would print over each other become one."""
-    found: list[Number] = []
+    """The numbers where their dips begin; of those that would print over each other the lowest, and how many more."""
+    clusters: list[list[tuple[float, int]]] = []
     for number, start in sorted(numbered, key=lambda one: one[1]):
         at = axis.place(start)
-        if found and at - found[-1].at < _NEAR:
-            found[-1] = Number(found[-1].at, f"{found[-1].text}, {number}", found[-1].target)
+        if clusters and at - clusters[-1][0][0] < _NEAR:
+            clusters[-1].append((at, number))
         else:
-            found.append(Number(at, str(number), number))
+            clusters.append([(at, number)])
+    found = []
+    for cluster in clusters:
+        lowest = min(number for _, number in cluster)
+        found.append(Number(cluster[0][0], f"{lowest}" + (f" +{len(cluster) - 1}" if cluster[1:] else ""), lowest))
     return found
