@@ -36,7 +36,13 @@ PACKAGED_PLATFORM = Path(__file__).parent / "platform"
 
 # Read by others (CI, a test run), so they are no settings of ours and no mistakes either.
 NOT_SETTINGS = frozenset(
-    {CONFIG_VARIABLE, "SUTAZAI_REQUIRE_DEBIAN_SERVERS", "SUTAZAI_REQUIRE_DOCKER", "SUTAZAI_REQUIRE_PROMETHEUS"}
+    {
+        CONFIG_VARIABLE,
+        "SUTAZAI_REQUIRE_BROWSER",
+        "SUTAZAI_REQUIRE_DEBIAN_SERVERS",
+        "SUTAZAI_REQUIRE_DOCKER",
+        "SUTAZAI_REQUIRE_PROMETHEUS",
+    }
 )
 
 

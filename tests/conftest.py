@@ -38,6 +38,11 @@ def has_prometheus() -> bool:
 
 
 NEEDS = {
+    "browser": (
+        "SUTAZAI_REQUIRE_BROWSER",
+        "a browser, and what reads the PDF that it prints: apt install chromium poppler-utils",
+        lambda: Path("/usr/bin/chromium").exists() and shutil.which("pdftotext") is not None,
+    ),
     "debian": (
         "SUTAZAI_REQUIRE_DEBIAN_SERVERS",
         "PostgreSQL 15 and Redis 7 of Debian 12: apt install postgresql-15 redis-server",

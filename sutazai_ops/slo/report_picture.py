@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.reports import canvas, chart, figures
 from sutazai_ops.reports.look import LIGHT, Tone
-from sutazai_ops.reports.page import clean, sentence
+from sutazai_ops.reports.page import clean, sentence, tied
 from sutazai_ops.slo.report_model import LaneKind
 from sutazai_ops.slo.report_order import leanest
 from sutazai_ops.slo.report_tones import DAY_TONES, VERDICT_TONES, tone_of
@@ -61,7 +61,7 @@ def _head(figure: Figure, report: Report, height: int) -> int:
     sample = "Sample, all made up.  " if report.sample else ""
     of = f"{sample}{report.environment}, {figures.days(report.period.start, report.period.end)}, UTC"
     verdict = sentence(report.summary.verdict) + ("" if report.period.ended else ", so far")
-    why = textwrap.shorten(clean(report.summary.sentence), 300, placeholder=" …")
+    why = tied(textwrap.shorten(clean(report.summary.sentence), 300, placeholder=" …"))
     _write(figure, 24, height - 26, clean(report.title), size=12, weight="bold")
     _write(figure, WIDTH - 24, height - 26, clean(of), color=LIGHT.soft, ha="right")
     _write(figure, 24, height - 64, verdict, size=22, weight="bold", color=canvas.INKS[tone])
