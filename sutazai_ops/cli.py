@@ -16,6 +16,7 @@ from sutazai_ops.commands import (
     alerts,
     backup,
     config,
+    dashboards,
     deployment,
     doctor,
     exporter,
@@ -52,6 +53,7 @@ app.add_typer(backup.app, name="backup")
 app.command("restore")(restore.restore)
 app.add_typer(status_page.app, name="status-page")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(images.app, name="images")
 app.add_typer(config.app, name="config")
 app.add_typer(ledger.app, name="ledger")

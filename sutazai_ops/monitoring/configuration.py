@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.disk import write_whole, writing
 from sutazai_ops.monitoring.alertmanager import TEMPLATES, alertmanager_file
+from sutazai_ops.monitoring.dashboards import dashboard_files
 from sutazai_ops.monitoring.exporter_settings import exporter_settings
 from sutazai_ops.monitoring.presence import ON_THE_EMBEDDED_ENGINE, exporters_of
 from sutazai_ops.monitoring.rule_tests import rule_tests_file
@@ -122,6 +123,11 @@ def _alertmanager(settings: Settings, platform: Platform) -> Files:
     }
 
 
+def _dashboards(settings: Settings, platform: Platform) -> Files:
+    files = dashboard_files(rulebook_of(settings, platform), exporters_of(platform))
+    return {f"dashboards/{name}": text for name, text in files.items()}
+
+
 def _exporter(settings: Settings, platform: Platform) -> Files:  # noqa: ARG001
     return {"exporter/settings.toml": exporter_settings(settings)}
 
@@ -130,6 +136,7 @@ PARTS: Mapping[str, tuple[str, Callable[[Settings, Platform], Files]]] = {
     "prometheus": ("prometheus", _prometheus),
     "rule-tests": ("prometheus", _rule_tests),
     "alertmanager": ("alertmanager", _alertmanager),
+    "dashboards": ("dashboards", _dashboards),
     "exporter": ("exporter", _exporter),
 }
 """For each folder, that whose mounting makes it needed, and what makes it."""
