@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sutazai_ops.slo.counting import count, key_of
@@ -68,6 +68,7 @@ def test_nothing_counted_is_nothing() -> None:
     assert not any(found.seen)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 50), min_size=STEPS, max_size=STEPS), min_size=1, max_size=4), st.data())
 def test_whatever_readings_are_missing_in_between_the_whole_is_the_same(
     increments: list[list[int]], data: st.DataObject

@@ -6,7 +6,7 @@ import math
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from slo_days import (
     ANSWERS,
@@ -171,6 +171,7 @@ def test_another_question_replaces_the_fact_unless_it_finds_nothing() -> None:
     assert merged(old, empty) == old
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1439), st.integers(1, 300), st.booleans()), max_size=5))
 def test_of_whatever_happens_the_hours_add_up_and_nothing_is_nan(what: list[tuple[int, int, bool]]) -> None:
     ok, probed, seen = [1.0] * DAY_MINUTES, [1.0] * DAY_MINUTES, [True] * STEPS

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from sutazai_ops.slo import maths
@@ -123,6 +123,7 @@ def test_a_thousand_events_are_enough_for_99_9() -> None:
     assert [maths.enough_events(target) for target in (0.9, 0.99, 0.999, 0.9999)] == [10, 100, 1000, 10_000]
 
 
+@settings(deadline=None)
 @given(kinds, st.lists(totals(), max_size=12), targets, st.randoms())
 def test_folding_days_equals_the_whole_in_any_order(
     kind: ObjectiveKind, days: list[Totals], target: float, random: object
