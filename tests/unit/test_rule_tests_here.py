@@ -28,9 +28,9 @@ def test_a_test_that_expects_something_else_fails_by_its_name() -> None:
 
 
 def test_every_test_fails_where_no_alert_is_expected_and_one_fires() -> None:
-    none_expected = re.sub(r"exp_alerts:\n(?:    - .*\n(?:      .*\n)*)", "exp_alerts: []\n", GENERATED)
+    none_expected = re.sub(r"exp_alerts:\n(?:    - .*\n(?:      .*\n)*)+", "exp_alerts: []\n", GENERATED)
     assert none_expected.count("exp_alerts:") == GENERATED.count("exp_alerts:")
-    assert len(failures(none_expected, PACKAGED, URL)) == GENERATED.count("    - exp_labels:")
+    assert len(failures(none_expected, PACKAGED, URL)) == GENERATED.count("exp_alerts:\n")
 
 
 def test_values_are_read_as_promtool_reads_them() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rulebooks import PACKAGED, with_files
 
 from sutazai_ops.errors import BadInput
@@ -195,6 +198,20 @@ def test_a_signal_that_is_wrong_is_refused_with_its_line(tmp_path: Path, text: s
     assert what in error.what
     assert remedy in error.remedy
     assert re.match(rf"{re.escape(str(tmp_path / 'signals.yaml'))}:3,", error.where)
+
+
+@settings(deadline=None)
+@given(st.floats(-2, 2), st.sampled_from(["above", "below"]))
+def test_only_a_level_that_can_be_crossed_is_taken(level: float, side: str) -> None:
+    """`host_cpu` lies between 0 and 1: over 1 and under 0 it never is."""
+    can_be_crossed = 0 <= level < 1 if side == "above" else 0 < level <= 1
+    with TemporaryDirectory() as folder:
+        try:
+            with_files(Path(folder), thresholds=f"host_cpu_high: {{{side}: {level!r}}}\n")
+        except BadInput:
+            assert not can_be_crossed
+        else:
+            assert can_be_crossed
 
 
 def test_a_threshold_on_a_signal_that_was_taken_away_is_refused(tmp_path: Path) -> None:
