@@ -299,6 +299,11 @@ class Settings(BaseSettings):
         return self.generated / "status-page"
 
     @property
+    def status_page_basis(self) -> Path:
+        """What the status page is made of besides the state of now."""
+        return self.home / "status-page" / "basis.json"
+
+    @property
     def is_strict(self) -> bool:
         """Whether a deployment refuses whatever the lint finds."""
         return self.environment == "production" if self.deploy.strict is None else self.deploy.strict

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sutazai_ops.installation import open_installation
+
+if TYPE_CHECKING:
+    from sutazai_ops.installation import Installation
+    from sutazai_ops.monitoring.exporter.exporter import Exporter
+    from sutazai_ops.monitoring.exporter.serve import Ask
 
 app = typer.Typer()
 
@@ -30,4 +37,38 @@ def exporter(
     here = open_installation()
     watch = Watch(here.settings, here.engine, here.store, lambda: meant_to_run(here))
     told = notifiers(here.settings.alerts, here.platform, here.engine)
-    run(Exporter(watch, told), address, here.settings.monitoring.port if port is None else port)
+    exporter = Exporter(watch, told)
+    _write_the_status_page(here, exporter)
+    run(exporter, address, here.settings.monitoring.port if port is None else port)
+
+
+def _write_the_status_page(here: Installation, exporter: Exporter) -> None:
+    """Out of what the exporter measures; it also answers with the page, where no proxy stands before it."""
+    from sutazai_ops.monitoring.exporter.schedule import Work
+    from sutazai_ops.monitoring.exporter.serve import Page
+    from sutazai_ops.monitoring.promql import evaluate
+    from sutazai_ops.status_page.page import FEED, JSON, PAGE
+    from sutazai_ops.status_page.writer import EVERY_SECONDS, Writer
+
+    def newest(selector: str) -> list[float]:
+        with exporter.alerting.lock:
+            return [one.value for one in evaluate(selector, exporter.alerting.samples, time.time())]
+
+    writer = Writer(here.settings, newest, lambda: exporter.alerting.evaluated_at)
+
+    def answer(name: str, kind: str) -> Ask:
+        def page(query: str) -> Page:  # noqa: ARG001  (the page is the same for everybody)
+            if name not in writer.files:
+                return Page("the status page has not been written yet\n", HTTPStatus.SERVICE_UNAVAILABLE)
+            return Page(writer.files[name].decode(), kind=kind)
+
+        return page
+
+    exporter.add(
+        Work("status page", EVERY_SECONDS, writer.write),
+        {
+            "/status/": answer(PAGE, "text/html; charset=utf-8"),
+            f"/status/{FEED}": answer(FEED, "application/atom+xml"),
+            f"/status/{JSON}": answer(JSON, "application/json"),
+        },
+    )

@@ -14,6 +14,8 @@ from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
     from sutazai_ops.installation import Installation
+    from sutazai_ops.slo.objective import Objective
+    from sutazai_ops.status_page.basis import Basis
     from sutazai_ops.status_page.notices import Known
 
 app = typer.Typer(help="Tell the platform's own users of incidents and maintenance.", no_args_is_help=True)
@@ -44,7 +46,7 @@ def post(
     _refuse_inside_words(installation, [title, text], anyway=anyway)
     start = _moment(installation, since) if since else now
     told = notices.Announcement(title, text, start, journeys=_titles(installation, journey))
-    _show(notices.post(installation.ledger, told, now=now, by=_who()), json=json)
+    _show(installation, notices.post(installation.ledger, told, now=now, by=_who()), json=json)
 
 
 @app.command("maintenance")
@@ -65,7 +67,7 @@ def maintenance(
     told = notices.Announcement(
         title, text, _moment(installation, start), _moment(installation, end), _titles(installation, journey)
     )
-    _show(notices.announce(installation.ledger, told, now=now, by=_who()), json=json)
+    _show(installation, notices.announce(installation.ledger, told, now=now, by=_who()), json=json)
 
 
 @app.command("update")
@@ -86,7 +88,7 @@ def update(
     _refuse_inside_words(installation, [text], anyway=anyway)
     state = NoticeState.WATCHING if watching else None
     known = notices.say(installation.ledger, number, text, state=state, now=datetime.now(UTC), by=_who())
-    _show(known, json=json)
+    _show(installation, known, json=json)
 
 
 @app.command("resolve")
@@ -96,7 +98,7 @@ def resolve(number: Number, text: Text, anyway: Anyway = False, json: AsJson = F
 
     installation = open_installation()
     _refuse_inside_words(installation, [text], anyway=anyway)
-    _show(notices.end(installation.ledger, number, text, now=datetime.now(UTC), by=_who()), json=json)
+    _show(installation, notices.end(installation.ledger, number, text, now=datetime.now(UTC), by=_who()), json=json)
 
 
 @app.command("cancel")
@@ -110,7 +112,7 @@ def cancel(number: Number, text: Text, anyway: Anyway = False, json: AsJson = Fa
     known = notices.say(
         installation.ledger, number, text, state=NoticeState.CANCELLED, now=datetime.now(UTC), by=_who()
     )
-    _show(known, json=json)
+    _show(installation, known, json=json)
 
 
 @app.command("list")
@@ -142,8 +144,18 @@ def list_notices(json: AsJson = False) -> None:
     terminal.show(found, show, json=json)
 
 
-def _show(known: Known, *, json: bool) -> None:
+@app.command("refresh")
+def refresh(json: AsJson = False) -> None:
+    """Gather what the page is made of, besides the state of now, from the ledger; the exporter does the rest."""
+    terminal, installation = Terminal(), open_installation()
+    basis = _refresh(installation)
+    told = f"{len(basis.journeys)} journeys, {len(basis.notices)} notices"
+    terminal.show(basis, lambda: terminal.say(f"{told}: {installation.settings.status_page_basis}"), json=json)
+
+
+def _show(installation: Installation, known: Known, *, json: bool) -> None:
     terminal = Terminal()
+    _refresh(installation)
     said = known.notice.updates[-1]
     terminal.show(
         known,
@@ -168,13 +180,25 @@ def _refuse_inside_words(installation: Installation, texts: list[str], *, anyway
         notices.refuse_inside_words(texts, [service.name for service in installation.platform])
 
 
-def _titles(installation: Installation, names: list[str] | None) -> list[str]:
+def _refresh(installation: Installation) -> Basis:
+    from sutazai_ops.status_page import basis
+
+    objectives = _objectives(installation).values()
+    return basis.refresh(installation.ledger, objectives, installation.settings.status_page_basis, datetime.now(UTC))
+
+
+def _objectives(installation: Installation) -> dict[str, Objective]:
     from sutazai_ops.slo.objectives import read_objectives
+
+    return read_objectives(installation.platform)
+
+
+def _titles(installation: Installation, names: list[str] | None) -> list[str]:
     from sutazai_ops.status_page import notices
 
     if not names:
         return []
-    objectives = read_objectives(installation.platform)
+    objectives = _objectives(installation)
     return notices.titles_of(names, {name: one.journey.title for name, one in objectives.items() if one.journey})
 
 

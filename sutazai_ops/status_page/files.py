@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path  # noqa: TC003  (a public signature)
 from typing import TYPE_CHECKING
 
-from sutazai_ops.errors import OpsError
+from sutazai_ops.disk import writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ def write(files: Mapping[str, bytes], folder: Path) -> None:
     Raises:
         OpsError: where the disk does not allow it; what stood there before stays.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(_ENTERABLE)
         for name, content in files.items():
@@ -31,7 +31,3 @@ def write(files: Mapping[str, bytes], folder: Path) -> None:
             half.write_bytes(content)
             half.chmod(_READABLE)
             half.replace(folder / name)
-    except OSError as error:
-        raise OpsError(
-            f"cannot write the status page: {error.strerror}", where=str(folder), remedy="see to the disk"
-        ) from None

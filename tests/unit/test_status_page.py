@@ -203,5 +203,5 @@ def test_files_are_replaced_whole_and_can_be_read_by_whoever_serves_them(tmp_pat
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OpsError, match="cannot write the status page"):
+    with pytest.raises(OpsError, match="cannot write"):
         write(render(sample_page()), tmp_path / "file" / "below")

@@ -55,21 +55,30 @@ class Exporter:
         kept = KeptAlerts(settings.home / "exporter")
         self.alerting = Alerting(rulebook, self._snapshot, kept, settings.alerts.runbooks_url)
         repeat = settings.alerts.repeat_hours * 3600
+        self._besides: list[Work] = []
+        self._pages: dict[str, Ask] = {}
         self._tellers = [Teller(one, rulebook, kept, self.measuring.tallies, repeat) for one in notifiers]
 
     @property
     def pages(self) -> Mapping[str, Ask]:
         """What it answers besides its metrics, by address."""
-        own = {"/": self.about, "/-/ready": self.ready}
+        own = {"/": self.about, "/-/ready": self.ready, **self._pages}
         if not self._is_alone:
             return own
         return own | dict(PrometheusApi(self.alerting, self._watch.settings.alerts.runbooks_url).pages)
+
+    def add(self, work: Work, pages: Mapping[str, Ask]) -> None:
+        """Do something besides, out of what is measured, and answer at some addresses more; before `start`."""
+        self._besides.append(work)
+        self._pages |= pages
 
     def start(self) -> None:
         """Begin."""
         self.measuring.start()
         schedule = self.measuring.schedule
         schedule.add(Work("thresholds", alerting.EVERY_SECONDS, self._judge))
+        for work in self._besides:
+            schedule.add(work)
         for teller in self._tellers:
             schedule.add(Work(_telling(teller), alerting.EVERY_SECONDS, partial(self._tell, teller)))
         file = self._watch.settings.alerts.watchdog_url_file
@@ -109,6 +118,7 @@ class Exporter:
             "/metrics         figures for Prometheus",
             "/-/ready         whether it sees what it should",
         ]
+        lines += [f"{address:<16} for whoever uses the platform" for address in self._pages if address.endswith("/")]
         lines += [f"{address:<16} as Prometheus answers it" for address in self.pages if address.startswith("/api")]
         return Page("\n".join(lines) + "\n")
 

@@ -1,0 +1,133 @@
+"""What of the status page does not change by the minute: the journeys, their last ninety days, and the notices.
+
+Gathered from the ledger whenever something new stands there, and kept as one small file in the home folder, so that
+whoever writes the page every minute needs neither the ledger nor a right to write to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence  # noqa: TC003  (a public signature)
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import AwareDatetime, ValidationError
+
+from sutazai_ops.disk import write_whole, writing
+from sutazai_ops.errors import Corrupt
+from sutazai_ops.slo import maths
+from sutazai_ops.slo.shelf import take_down
+from sutazai_ops.status_page import notices
+from sutazai_ops.status_page.model import Day, DayState, Notice, Said, Share, day_state
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+    from pathlib import Path
+
+    from sutazai_ops.ledger import Ledger
+    from sutazai_ops.slo.facts import Fact
+    from sutazai_ops.slo.objective import Objective
+
+DAYS = 90
+DAY_MINUTES = 1440.0
+
+
+class Journey(Said):
+    """A journey, without its state of now."""
+
+    title: str
+    days: tuple[Day, ...]
+    share: Share | None = None
+    coverage: Share = 0
+    up: str | None = None
+    """The selector of what says whether it works now."""
+    unknown: str | None = None
+    """The selector of what says that this could not be found out."""
+
+
+class Basis(Said):
+    """The file."""
+
+    version: Literal[1] = 1
+    gathered_at: AwareDatetime
+    journeys: tuple[Journey, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+def refresh(ledger: Ledger, objectives: Iterable[Objective], file: Path, now: datetime) -> Basis:
+    """Gather it anew, and keep it.
+
+    Raises:
+        OpsError: where the ledger cannot be read, or the disk does not allow it.
+    """
+    journeys = [one for one in objectives if one.journey]
+    today = now.astimezone(UTC).date()
+    facts = take_down(ledger, today - timedelta(days=DAYS - 1), today, [one.name for one in journeys])
+    basis = gather(journeys, facts, notices.for_page(ledger, now), now)
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, (basis.model_dump_json(indent=1) + "\n").encode())
+    return basis
+
+
+def read(file: Path) -> Basis | None:
+    """The file that `refresh` has kept, None where there is none yet; raises `Corrupt` for any other content."""
+    try:
+        return Basis.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError):
+        raise Corrupt(
+            "what the status page is made of cannot be read", where=str(file), remedy="sutazai-ops status-page refresh"
+        ) from None
+
+
+def gather(
+    objectives: Iterable[Objective],
+    facts: Mapping[str, Mapping[date, Fact]],
+    told: Sequence[Notice],
+    now: datetime,
+) -> Basis:
+    """The basis of what the ledger holds: pure.
+
+    Args:
+        objectives: those that are journeys.
+        facts: of the last ninety days, by objective and day.
+        told: the notices to show.
+        now: aware.
+    """
+    today = now.astimezone(UTC).date()
+    days = [today - timedelta(days=number) for number in reversed(range(DAYS))]
+    return Basis(
+        gathered_at=now,
+        journeys=tuple(_journey(one, facts.get(one.name, {}), days) for one in objectives),
+        notices=tuple(told),
+    )
+
+
+def _journey(objective: Objective, facts: Mapping[date, Fact], days: Sequence[date]) -> Journey:
+    first = next((day for day in days if day in facts and facts[day].totals.measured > 0), None)
+    lived = [day for day in days if first is not None and day >= first]
+    whole = maths.add_up(facts[day].totals for day in lived if day in facts)
+    expected = whole.expected + DAY_MINUTES * sum(day not in facts for day in lived[:-1])
+    share = maths.figure(objective.kind, whole)
+    return Journey(
+        title=objective.journey.title if objective.journey else objective.title,
+        days=tuple(_day(objective, day, facts.get(day), is_before=day not in lived) for day in days),
+        share=None if share is None else round(share, 7),
+        coverage=round(min(1.0, whole.measured / expected), 7) if expected else 0.0,
+        up=objective.up,
+        unknown=objective.unknown,
+    )
+
+
+def _day(objective: Objective, day: date, fact: Fact | None, *, is_before: bool) -> Day:
+    if is_before:
+        return Day(day=day, state=DayState.BEFORE)
+    if fact is None:
+        return Day(day=day, state=DayState.UNKNOWN)
+    share, coverage = maths.figure(objective.kind, fact.totals), round(maths.coverage(fact.totals), 7)
+    if share is None and coverage >= maths.COVERED:
+        # Nobody came, and nothing was in the way of whoever had come.
+        return Day(day=day, state=DayState.GOOD, coverage=coverage)
+    rounded = None if share is None else round(share, 7)
+    return Day(day=day, state=day_state(rounded, coverage, objective.target), share=rounded, coverage=coverage)
