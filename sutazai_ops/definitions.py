@@ -8,6 +8,7 @@ import dagster as dg
 from sutazai_ops.backups.defs import defs as backups
 from sutazai_ops.deployment.defs import defs as deployment
 from sutazai_ops.installation import read_installation
+from sutazai_ops.monitoring.defs import defs as monitoring
 from sutazai_ops.orchestration import Operations
 
 
@@ -18,5 +19,6 @@ def defs() -> dg.Definitions:
     return dg.Definitions.merge(
         deployment(settings, platform),
         backups(settings, platform),
+        monitoring(settings, platform),
         dg.Definitions(resources={"operations": Operations()}, executor=dg.in_process_executor),
     )

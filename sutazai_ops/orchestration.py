@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sutazai_ops.installation import Installation
+    from sutazai_ops.settings import Settings
 
 ONE_MORE_ATTEMPT = dg.RetryPolicy(max_retries=1, delay=10)
 """For steps that talk to servers: one more attempt after ten seconds, for errors that allow it."""
@@ -32,6 +33,26 @@ class Operations(dg.ConfigurableResource[None]):
         from sutazai_ops.installation import open_installation
 
         return open_installation()
+
+
+def production_schedule(job: str, cron: str, settings: Settings, when: str) -> dg.ScheduleDefinition:
+    """A schedule called as its job, which runs by itself in production alone.
+
+    Args:
+        job: the job's name.
+        cron: in the settings' time zone.
+        settings: the environment and the time zone.
+        when: for people, such as "every hour".
+    """
+    in_production = settings.environment == "production"
+    return dg.ScheduleDefinition(
+        name=job,
+        job_name=job,
+        cron_schedule=cron,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING if in_production else dg.DefaultScheduleStatus.STOPPED,
+        description=f"{when[0].upper()}{when[1:]}; on by itself only where SUTAZAI_ENVIRONMENT is production.",
+    )
 
 
 class PermanentFailure(dg.Failure):

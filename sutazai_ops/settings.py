@@ -168,6 +168,10 @@ class MonitoringSettings(Model):
     """How long Prometheus keeps what it has scraped: a month, and what is needed to look back at it."""
     retention_gigabytes: int = Field(default=8, ge=1)
     """The most that it keeps, whichever is reached first."""
+    observe_schedule: Cron = "0 * * * *"
+    """When Dagster writes down what the signals are, as cron, in `timezone`."""
+    check_schedule: Cron = "0 6 * * *"
+    """When the monitoring itself is checked, with a test alert to every receiver, as cron, in `timezone`."""
 
 
 class Receiver(Model):

@@ -15,7 +15,7 @@ import dagster as dg
 from pydantic import Field
 
 from sutazai_ops.errors import OpsError
-from sutazai_ops.orchestration import LoggedProgress, Operations, PermanentFailure, telling_dagster
+from sutazai_ops.orchestration import LoggedProgress, Operations, PermanentFailure, production_schedule, telling_dagster
 from sutazai_ops.platform import Phase, Platform, Service
 from sutazai_ops.settings import Settings
 
@@ -75,7 +75,7 @@ def defs(settings: Settings, platform: Platform) -> dg.Definitions:
             roll_back,
             detect_drift,
         ],
-        schedules=[_drift_schedule(settings)],
+        schedules=[production_schedule("detect_drift", settings.deploy.drift_schedule, settings, "every hour")],
     )
 
 
@@ -420,18 +420,6 @@ def compare_with_release(context: dg.OpExecutionContext, operations: Operations)
 def detect_drift() -> None:
     """Compares what runs with the current release, and reports what differs; mends nothing."""
     compare_with_release()
-
-
-def _drift_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    in_production = settings.environment == "production"
-    return dg.ScheduleDefinition(
-        name="detect_drift",
-        job_name="detect_drift",
-        cron_schedule=settings.deploy.drift_schedule,
-        execution_timezone=settings.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if in_production else dg.DefaultScheduleStatus.STOPPED,
-        description="Every hour; on by itself only where SUTAZAI_ENVIRONMENT is production.",
-    )
 
 
 def _open(operations: Operations) -> "Deployments":

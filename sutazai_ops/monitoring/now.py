@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from sutazai_ops.monitoring.alertmanager import WATCHDOG
 from sutazai_ops.monitoring.evaluation import Measured, broken
 from sutazai_ops.monitoring.promql import Value
 from sutazai_ops.monitoring.signals import UNKNOWN
@@ -81,7 +82,10 @@ def rows(rulebook: Rulebook, seen: Look, now: datetime) -> list[Row]:
         seen: what was read.
         now: timezone-aware.
     """
-    made = [row for signal in rulebook.signals.values() for row in _of_signal(signal, rulebook, seen, now)]
+    # What fires always is there to be missed, and says nothing of the platform.
+    always = {one.signal for one in rulebook.thresholds.values() if one.name == WATCHDOG}
+    signals = (signal for name, signal in rulebook.signals.items() if name not in always)
+    made = [row for signal in signals for row in _of_signal(signal, rulebook, seen, now)]
     order = [Standing.BROKEN, Standing.UNKNOWN, Standing.OK]
     return sorted(made, key=lambda row: order.index(row.standing))
 
@@ -89,6 +93,7 @@ def rows(rulebook: Rulebook, seen: Look, now: datetime) -> list[Row]:
 def without_value(rulebook: Rulebook, found: Iterable[Row]) -> list[str]:
     """The signals that have no value and need none now, such as the time that requests take where there are none."""
     there = {row.signal.name for row in found}
+    there |= {one.signal for one in rulebook.thresholds.values() if one.name == WATCHDOG}
     return [name for name in rulebook.signals if name not in there]
 
 
