@@ -39,7 +39,7 @@ DESCRIPTIONS = {
     "rule-tests": "A firing and a quiet case of each threshold, for promtool test rules.",
     "alertmanager": "Who is told of what, and what silences what.",
     "exporter": "What the exporter's container has to know of the settings.",
-    "grafana": "Data sources and dashboards.",
+    "dashboards": "What Grafana shows, each panel's question checked by the lint.",
 }
 
 
@@ -220,6 +220,23 @@ def _told(here: "Installation") -> Finding:
     return ill(words, rows) if missed else well(words)
 
 
+def _shown(here: "Installation") -> Finding:
+    from sutazai_ops.monitoring.configuration import rulebook_of
+    from sutazai_ops.monitoring.dashboards import check_dashboards, dashboards_for
+    from sutazai_ops.monitoring.presence import exporters_of
+
+    boards = dashboards_for(rulebook_of(here.settings, here.platform), exporters_of(here.platform))
+    if here.engine.name == "embedded":
+        return well("the embedded engine has no dashboards")
+    checked = list(check_dashboards(boards, _prometheus(here)))
+    empty: list[Row] = [
+        {"dashboard": one.dashboard, "panel": one.panel, "because": one.because} for one in checked if not one.is_well
+    ]
+    if empty:
+        return ill(f"{len(empty)} of {len(checked)} panels show nothing", empty)
+    return well(f"none of {len(checked)} panels is empty that should not be")
+
+
 def _current(here: "Installation") -> Finding:
     from sutazai_ops.monitoring.configuration import stale_files
 
@@ -234,6 +251,7 @@ CHECKS: "Mapping[str, tuple[str, Callable[[Installation], Finding]]]" = {
     "targets_are_up": ("Everything is scraped that is meant to be.", _scraped),
     "rules_are_as_generated": ("The rules that are loaded are those that are generated, and can be computed.", _loaded),
     "probes_cover_the_day": ("At least 99 % of the last day was measured, of every service.", _covered),
+    "every_panel_shows_something": ("Each question of each dashboard has an answer, unless it may be empty.", _shown),
     "configuration_is_current": ("The generated files are as they would be made now.", _current),
     "a_test_alert_arrives": ("A test alert reaches every receiver.", _told),
 }
