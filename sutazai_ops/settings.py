@@ -219,6 +219,21 @@ class AlertSettings(Model):
     """Where the pages of docs/runbooks can be read."""
 
 
+class ObjectiveSettings(Model):
+    """What is promised, and what follows from how it is kept."""
+
+    objectives: AnyPath | None = None
+    """A file of objectives over the packaged ones, by name; see docs/slo/write-an-objective.md."""
+    gate: Literal["enforce", "warn", "off"] = "enforce"
+    """Whether a spent budget stops deployments, is only told of, or is not looked at; see docs/slo/the-gate.md."""
+    facts_schedule: Cron = "20 * * * *"
+    """When the facts of the days that can still change are computed, as cron, in `timezone`."""
+    weekly_schedule: Cron = "30 6 * * 1"
+    """When the report of the last week is made, as cron, in `timezone`."""
+    monthly_schedule: Cron = "0 6 1 * *"
+    """When the report of the last month is made, as cron, in `timezone`."""
+
+
 class StatusPageSettings(Model):
     """What the platform's own users read about it."""
 
@@ -265,6 +280,7 @@ class Settings(BaseSettings):
     deploy: DeploySettings = Field(default_factory=DeploySettings)
     monitoring: MonitoringSettings = Field(default_factory=MonitoringSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
+    slo: ObjectiveSettings = Field(default_factory=ObjectiveSettings)
     status_page: StatusPageSettings = Field(default_factory=StatusPageSettings)
 
     @property
@@ -296,6 +312,11 @@ class Settings(BaseSettings):
     def generated(self) -> Path:
         """The configuration that is generated for the services of the platform, such as Prometheus' rules."""
         return self.home / "generated"
+
+    @property
+    def reports(self) -> Path:
+        """The folder of reports."""
+        return self.home / "reports"
 
     @property
     def status_page_folder(self) -> Path:

@@ -34,14 +34,20 @@ Services = Annotated[
     typer.Option("--services", metavar="A,B", help="These services, and what they cannot run without; nothing else."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done, as `plan` does.")]
+Override = Annotated[
+    str | None,
+    typer.Option("--override", metavar="REASON", help="Go on though the gate is closed; kept with your name."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before what loses nothing.")]
 
 
 @app.command()
 def plan(phase: Phases = None, services: Services = None, *, json: AsJson = False) -> None:
     """Show what a deployment would change, and why. Exit code 2: there is something to do."""
-    prepared = _open().plan(phases=phase, services=_names(services))
-    _show_prepared(Terminal(), prepared, json=json, next_="sutazai-ops deploy" + _again(phase, services))
+    deployments = _open()
+    prepared = deployments.plan(phases=phase, services=_names(services))
+    next_ = "sutazai-ops deploy" + _again(phase, services)
+    _show_prepared(Terminal(), prepared, json=json, next_=next_, gate=_gate(deployments, prepared))
     if prepared.plan.changes:
         raise typer.Exit(ExitCode.CHANGES)
 
@@ -50,6 +56,7 @@ def plan(phase: Phases = None, services: Services = None, *, json: AsJson = Fals
 def deploy(
     phase: Phases = None,
     services: Services = None,
+    override: Override = None,
     *,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -64,14 +71,15 @@ def deploy(
     if dry_run or not yes:
         prepared = deployments.prepare(phases=phase, services=names)
         if dry_run:
-            _show_prepared(terminal, prepared, json=json, next_="sutazai-ops deploy" + _again(phase, services))
+            next_ = "sutazai-ops deploy" + _again(phase, services)
+            _show_prepared(terminal, prepared, json=json, next_=next_, gate=_gate(deployments, prepared))
             return
         if prepared.plan.changes and not json:
             _show_plan(terminal, prepared)
             terminal.agree("go on?")
     try:
         with terminal.progress(json=json) as progress:
-            report = deployments.deploy(progress, phases=phase, services=names)
+            report = deployments.deploy(progress, phases=phase, services=names, override=override)
     except DeploymentFailed as failed:
         _tell(terminal, failed.report, json=json)
         raise
@@ -188,14 +196,21 @@ def _again(phases: list[str] | None, services: str | None) -> str:
     return "".join(f" --phase {phase}" for phase in phases or ()) + (f" --services {services}" if services else "")
 
 
-def _show_prepared(terminal: Terminal, prepared: Prepared, *, json: bool, next_: str) -> None:
+def _gate(deployments: Deployments, prepared: Prepared) -> str:
+    """What the gate would say; nothing where nothing would be done."""
+    return deployments.look_at_gate() if prepared.plan.changes else ""
+
+
+def _show_prepared(terminal: Terminal, prepared: Prepared, *, json: bool, next_: str, gate: str = "") -> None:
     facts = {**_plan_facts(prepared.plan), "findings": [asdict(finding) for finding in prepared.findings]}
     facts["unseen"] = prepared.unseen
+    if gate:
+        facts["gate"] = gate
 
     def show() -> None:
         _show_plan(terminal, prepared)
         if prepared.plan.changes:
-            terminal.facts({"apply it": next_})
+            terminal.facts(({"gate": gate} if gate else {}) | {"apply it": next_})
 
     terminal.show(facts, show, json=json)
 
@@ -236,7 +251,11 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
 
 
 def _report_facts(report: Report) -> dict[str, Any]:
-    return {"release": report.plan.release, "phases": [asdict(phase) for phase in report.phases]}
+    return {
+        "release": report.plan.release,
+        "gate": report.gate,
+        "phases": [asdict(phase) for phase in report.phases],
+    }
 
 
 def _show_report(terminal: Terminal, report: Report) -> None:
@@ -254,6 +273,8 @@ def _show_report(terminal: Terminal, report: Report) -> None:
     if unknown:
         terminal.say(f"\nno probe, so unknown: {', '.join(unknown)}")
     terminal.say()
+    if report.gate:
+        terminal.say(report.gate)
     terminal.facts({"next": "sutazai-ops status"})
 
 

@@ -42,6 +42,9 @@ class DeployConfig(dg.Config):
     """How a phase is rolled out."""
 
     dry_run: bool = Field(default=False, description="Only log the plan; change nothing and materialize nothing.")
+    override: str = Field(
+        default="", description="Why to go on though the gate of the objectives is closed; kept with who started it."
+    )
 
 
 class ServicesConfig(DeployConfig):
@@ -167,7 +170,10 @@ def _deploy(
                 log.info("%s %s: %s", step.act, step.service, step.why)
             log.info("dry run of release %s: %s of %s would change", plan.release, len(plan.changes), len(plan.steps))
             return None
-        return deployments.deploy(LoggedProgress(log), because=because, **selection)
+        report = deployments.deploy(LoggedProgress(log), because=because, override=config.override or None, **selection)
+        if report.gate:
+            log.info(report.gate)
+        return report
 
 
 def _materialize(

@@ -67,6 +67,8 @@ class Report:
 
     plan: Plan
     phases: tuple[PhaseReport, ...] = ()
+    gate: str = ""
+    """What the gate of the objectives said before."""
 
 
 class DeploymentFailed(OpsError):

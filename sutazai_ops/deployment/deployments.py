@@ -6,6 +6,7 @@ runs is asked from the engine, and where none answers the plan says that it was 
 
 from __future__ import annotations
 
+import getpass
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -143,16 +144,25 @@ class Deployments:
         phases: Sequence[str] | None = None,
         services: Sequence[str] | None = None,
         because: str = "deploy",
+        override: str | None = None,
     ) -> Report:
-        """Prepare and carry out, under the lock.
+        """Prepare and carry out, under the lock and behind the gate of the objectives.
+
+        Args:
+            progress: told of each step.
+            phases: those to deploy as a whole.
+            services: those to deploy by themselves.
+            because: why, for the release.
+            override: why it shall go on though the gate is closed.
 
         Raises:
-            Refused: when another deployment is under way, or the limits do not fit the host.
+            Refused: when another deployment is under way, the limits do not fit the host, or the gate is closed.
             DeploymentFailed: when a phase does not pass its gate.
             OpsError: when something is not there that has to be.
         """
         with self.locked(because):
             prepared = self.prepare(phases=phases, services=services)
+            gate = self._pass_gate(prepared, override, progress)
             if prepared.inputs.to_generate:
                 # Their versions are part of what a service is made of, so the release is made again with them.
                 inputs.generate_secrets(self.settings, self.platform, prepared.inputs)
@@ -165,7 +175,30 @@ class Deployments:
             inputs.copy_mounted_files(prepared.inputs, self.releases.folder)
             self._write(prepared.release, because)
             done = carry_out(self, prepared.release, prepared.plan, prepared.phases, progress)
-            return Report(prepared.plan, done)
+            return Report(prepared.plan, done, gate)
+
+    def _pass_gate(self, prepared: Prepared, override: str | None, progress: Progress) -> str:
+        """Ask the objectives whether a deployment may begin; nothing is asked where nothing would be done."""
+        from sutazai_ops import slo
+        from sutazai_ops.deployment.meant import meant_to_run
+
+        if not prepared.plan.changes:
+            return ""
+        services = meant_to_run(self.installation)
+        with progress.step("gate"):
+            return slo.pass_gate(self.installation, services, override, getpass.getuser(), prepared.release.number)
+
+    def look_at_gate(self) -> str:
+        """What the gate would say of a deployment, from what is known already, or why it cannot say anything."""
+        from sutazai_ops import slo
+        from sutazai_ops.deployment.meant import meant_to_run
+
+        if self.settings.slo.gate == "off":
+            return "off"
+        try:
+            return slo.look_at_gate(self.installation, meant_to_run(self.installation)).sentence
+        except OpsError as error:
+            return f"not known: {error.what}"
 
     def prepare_roll_back(self, to: int, phases: Sequence[str] | None = None) -> Prepared:
         """Make the release in which these phases are as release `to` meant them; all of its phases for None.

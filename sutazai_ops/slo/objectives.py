@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from sutazai_ops.errors import BadInput
 from sutazai_ops.monitoring.entries import Entry, read_entries
 from sutazai_ops.monitoring.metrics import Kind, catalogue, series_of
+from sutazai_ops.monitoring.presence import exporters_of
 from sutazai_ops.platform import Criticality
 from sutazai_ops.slo.objective import Alerts, Objective, usual_indicator
 from sutazai_ops.slo.report_model import ObjectiveKind
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from sutazai_ops.monitoring.metrics import Catalogue, Series
     from sutazai_ops.platform import Service
@@ -43,19 +44,44 @@ class Read:
 
 
 def read_objectives(
-    services: Iterable[Service], over: Path | None = None, *, known: Catalogue | None = None
+    services: Iterable[Service], over: Path | None = None, *, present: frozenset[str] | None = None
 ) -> dict[str, Objective]:
     """Every objective by name, in the order of the files.
+
+    What only the packaged file says and nobody here could measure, since the platform has no such service or nothing
+    that exports its metrics, is no objective of this platform.
 
     Args:
         services: those that are meant to run, each of which has an objective.
         over: a file of the user's own, laid over the packaged one.
-        known: the metrics that exist; the catalogue's where left out.
+        present: the exporters that there are; those of `services` where left out.
 
     Raises:
         BadInput: for an entry that is wrong; names file and line.
     """
-    return _read(read_entries(PACKAGED, over), list(services), known or catalogue())
+    ones = list(services)
+    entries = read_entries(PACKAGED, over)
+    names, there = {service.name for service in ones}, exporters_of(ones) if present is None else present
+    read = _read(entries, ones, catalogue())
+    return {
+        name: objective
+        for name, objective in read.items()
+        if over in _said_by(entries.get(name)) or _is_of_here(objective, names, there)
+    }
+
+
+def _said_by(entry: Entry | None) -> set[Path]:
+    """The files that say something of an entry; none for one that was made of a template."""
+    return {file.path for file in entry.files} if entry else set()
+
+
+def _is_of_here(objective: Objective, services: Collection[str], exporters: Collection[str]) -> bool:
+    if objective.service is not None and objective.service not in services:
+        return False
+    known = catalogue()
+    selectors = (objective.selector(key) for key in ("up", "total", "good", "bad", "age", "histogram"))
+    asked = (known.find(one.name) or known.find(f"{one.name}_bucket") for one in selectors if one)
+    return all(series is None or series.exporter in exporters for series in asked)
 
 
 def read_objectives_file(path: Path) -> dict[str, Objective]:

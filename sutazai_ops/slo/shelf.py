@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sutazai_ops.ledger import FactEntry, QuestionEntry
-from sutazai_ops.slo.facts import DONORS_REACH, of_detail, to_detail
+from sutazai_ops.slo.facts import DONORS_REACH, SETTLED_AFTER, of_detail, to_detail
 from sutazai_ops.slo.questions import identity, questions
 
 if TYPE_CHECKING:
@@ -63,11 +63,15 @@ def unsettled(
     """The days from `first` to today of which a fact is missing or may still change, the earliest first."""
     days = [first + DAY * number for number in range((today - first).days + 1)]
     names = [objective.name for objective in objectives]
-    return [day for day in days if any(_may_change(facts.get(name, {}).get(day)) for name in names)]
+    return [day for day in days if any(_may_change(facts.get(name, {}).get(day), today) for name in names)]
 
 
-def _may_change(fact: Fact | None) -> bool:
-    return fact is None or not fact.is_final()
+def _may_change(fact: Fact | None, today: date) -> bool:
+    if fact is None:
+        return True
+    # What only waits for other days to say what was lost is worth one look a day.
+    is_over = fact.computed_at >= fact.start + DAY + SETTLED_AFTER
+    return not fact.is_final() and not (is_over and fact.computed_at.date() >= today)
 
 
 def _entry(fact: Fact) -> FactEntry:
