@@ -16,6 +16,7 @@ from sutazai_ops.commands import (
     alerts,
     backup,
     config,
+    contract,
     dashboards,
     deployment,
     doctor,
@@ -47,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (platform.app, deployment.app, probe.app, signals.app, exporter.app, doctor.app):
+for commands in (platform.app, deployment.app, probe.app, signals.app, contract.app, exporter.app, doctor.app):
     app.registered_commands += commands.registered_commands
 app.add_typer(backup.app, name="backup")
 app.command("restore")(restore.restore)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from sutazai_ops.monitoring.contract import ROUTE_LABELS, applications
 from sutazai_ops.monitoring.servers import alertmanager_of, networks_of, port_of, prometheus_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ TIMEOUT_SECONDS = 10
 RULES = "rules/*.yml"
 """Where the rules lie, from the configuration's own folder on."""
 SECRETS = "/run/secrets"
+ROUTE = {
+    "source_labels": ["__name__", ROUTE_LABELS[1]],
+    "regex": "http_request.*;(.+)",
+    "target_label": ROUTE_LABELS[0],
+}
+"""The label of a route, by whichever of its names an application serves it."""
 HEAD = """# What Prometheus scrapes. A job is called as its service is.
 # Made by `sutazai-ops config generate` from what the platform's files say under `metrics:`; changes are overwritten.
 """
@@ -69,6 +76,7 @@ def _scraped(platform: Platform) -> Iterator[Service]:
 
 
 def _jobs(platform: Platform) -> Iterator[dict[str, Any]]:
+    keep_the_contract = {service.name for service in applications(platform)}
     for service in _scraped(platform):
         metrics = service.metrics
         if metrics is None:
@@ -80,5 +88,7 @@ def _jobs(platform: Platform) -> Iterator[dict[str, Any]]:
             job["honor_labels"] = True
         if metrics.secret:
             job["authorization"] = {"credentials_file": f"{SECRETS}/{metrics.secret}"}
+        if service.name in keep_the_contract:
+            job["metric_relabel_configs"] = [ROUTE]
         target = f"{service.name}:{metrics.port}"
         yield {**job, "static_configs": [{"targets": [target], "labels": {"service": service.name}}]}

@@ -27,6 +27,18 @@ NEVER_EDITED = 1
 INSTANT = frozenset({Kind.NUMBER, Kind.BARS, Kind.TABLE})
 """Kinds that show what is now."""
 TAG = "sutazai"
+LINK = {
+    "type": "dashboards",
+    "tags": [TAG],
+    "title": "Dashboards",
+    "tooltip": "",
+    "icon": "external link",
+    "asDropdown": True,
+    "includeVars": False,
+    "keepTime": True,
+    "targetBlank": False,
+}
+"""From each dashboard to the others."""
 
 
 def dashboard_json(dashboard: Dashboard) -> str:
@@ -43,7 +55,7 @@ def dashboard_json(dashboard: Dashboard) -> str:
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
         "timezone": "browser",
-        "links": [{"type": "dashboards", "tags": [TAG], "asDropdown": True, "title": "Dashboards", "keepTime": True}],
+        "links": [LINK],
         "templating": {"list": _variables(dashboard)},
         "annotations": {"list": []},
         "panels": list(_panels(dashboard)),
@@ -68,7 +80,6 @@ def _variables(dashboard: Dashboard) -> list[dict[str, Any]]:
             "type": "query",
             "datasource": _source(Source.PROMETHEUS),
             "query": {"query": query, "refId": name},
-            "definition": query,
             "refresh": 2,
             "sort": 1,
             "includeAll": False,
@@ -154,7 +165,7 @@ def _steps(panel: Panel) -> list[dict[str, Any]]:
 
 
 def _options(panel: Panel) -> dict[str, Any]:
-    legend = {"displayMode": "list", "placement": "bottom", "showLegend": True}
+    legend = {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True}
     reduce = {"calcs": ["lastNotNull"], "fields": "", "values": False}
     match panel.kind:
         case Kind.LINES:

@@ -14,8 +14,6 @@ import time
 from asking import BACKEND_URL, ask
 from dependencies import (
     AWAY,
-    OLLAMA_MODEL,
-    OLLAMA_URL,
     QUEUE,
     check_backend,
     check_ollama,
@@ -24,6 +22,7 @@ from dependencies import (
     redis_client,
 )
 from faults import FAULTS
+from model import generate
 from prometheus_client import Counter, Histogram
 from service import Answer, Application
 
@@ -83,9 +82,9 @@ class Agent(Application):
     def complete(self, written: str) -> None:
         task = json.loads(written)
         began = time.perf_counter()
-        question = {"model": OLLAMA_MODEL, "prompt": task["prompt"], "stream": False}
         try:
-            state, result = "done", ask(f"{OLLAMA_URL}/api/generate", question)["response"]
+            FAULTS.delay()
+            state, result = "done", generate(task["prompt"])
         except OSError as error:
             state, result = "failed", str(error)
         ask(f"{BACKEND_URL}/tasks/{task['id']}/result", {"agent": NAME, "state": state, "result": result}, method="PUT")

@@ -14,11 +14,8 @@ import json
 import threading
 import time
 
-from asking import ask
 from dependencies import (
     AWAY,
-    OLLAMA_MODEL,
-    OLLAMA_URL,
     QUEUE,
     check_ollama,
     check_postgres,
@@ -27,6 +24,7 @@ from dependencies import (
     postgres,
     redis_client,
 )
+from model import generate
 from prometheus_client import Gauge
 from service import Answer, Application
 
@@ -126,5 +124,4 @@ class Backend(Application):
         return Answer({"id": task}) if done.rowcount else Answer({"error": "no such task"}, 404)
 
     def chat(self, body: dict[str, object]) -> Answer:
-        question = {"model": OLLAMA_MODEL, "prompt": body.get("prompt", ""), "stream": False}
-        return Answer({"answer": ask(f"{OLLAMA_URL}/api/generate", question)["response"]})
+        return Answer({"answer": generate(str(body.get("prompt", "")))})

@@ -1,6 +1,7 @@
 """How the application is made to misbehave: by FAULT at its start, or by `POST /faults` while it runs.
 
 `fail`   every answer is a 500, `/health` too
+`slow`   every answer and every task takes as much longer as SLOW_SECONDS says, 0.4 by default
 `hang`   no answer comes until the fault is taken back
 `leak`   ten mebibytes a second are taken and never given back
 `crash`  the process ends at once, with status 1
@@ -13,7 +14,8 @@ import sys
 import threading
 import time
 
-KINDS = ("fail", "hang", "leak", "crash")
+KINDS = ("fail", "slow", "hang", "leak", "crash")
+SLOW_SECONDS = float(os.environ.get("SLOW_SECONDS", "0.4"))
 LEAK_BYTES = 10 * 1024**2
 
 
@@ -44,6 +46,12 @@ class Faults:
     def wait_while_hanging(self) -> None:
         """Return once no `hang` is on."""
         self._answering.wait()
+
+    def delay(self) -> None:
+        """Return once no `hang` is on, and under `slow` a while later."""
+        self.wait_while_hanging()
+        if self.present == "slow":
+            time.sleep(SLOW_SECONDS)
 
     def _leak(self) -> None:
         while self.present == "leak":

@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         endpoint, route = found or ("unknown", lambda *_: Answer({"error": "not found"}, 404))
         began = time.perf_counter()
         with IN_PROGRESS.track_inprogress():
-            FAULTS.wait_while_hanging()
+            FAULTS.delay()
             answer = self._answer(route, body)
             REQUESTS.labels(method, endpoint, str(answer.status)).inc()
             DURATION.labels(method, endpoint).observe(time.perf_counter() - began)
