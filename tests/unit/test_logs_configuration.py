@@ -1,4 +1,4 @@
-"""How logs come to Loki. Neither Alloy nor Loki can be had here, so their files are held against their manuals' words."""
+"""How logs come to Loki. Neither Alloy nor Loki is here, so their files are held against the words of their manuals."""
 
 from __future__ import annotations
 
