@@ -36,7 +36,8 @@ def contract(
 
     terminal = Terminal()
     here = open_installation()
-    chosen = here.platform.select(services) if services else applications(here.platform)
+    there = [service for service in applications(here.platform) if not here.engine.cannot_run(service)]
+    chosen = here.platform.select(services) if services else there
     kept: dict[str, Sequence[Part]] = {}
     unasked: dict[str, str] = {}
     with terminal.progress(json=json) as progress, progress.step(f"ask {len(chosen)} services"):
@@ -60,5 +61,7 @@ def _show(terminal: Terminal, kept: Mapping[str, Sequence[Part]], unasked: Mappi
         [name, part.name, part.state, part.because] for name, parts in kept.items() for part in parts
     ]
     terminal.table(["service", "part", "state", "because"], rows)
+    if not rows and not unasked:
+        terminal.say("nothing that runs here serves metrics of its own")
     for because in unasked.values():
         terminal.say(f"not asked: {because}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from sutazai_ops.errors import ExitCode
+from sutazai_ops.errors import ExitCode, Unsupported
 from sutazai_ops.installation import open_installation
 from sutazai_ops.platform.infer import image_name
 from sutazai_ops.terminal import AsJson, Terminal
@@ -60,6 +60,11 @@ def check(*, json: AsJson = False) -> None:
     terminal = Terminal()
     here = open_installation()
     boards = _boards(here)
+    if here.engine.name == "embedded":
+        raise Unsupported(
+            "the embedded engine has no Grafana that could show anything",
+            remedy="sutazai-ops signals shows the figures",
+        )
     prometheus = open_prometheus(here)
     with terminal.progress(json=json) as progress, progress.step("ask what every panel shows"):
         checked = list(check_dashboards(boards, prometheus))

@@ -93,7 +93,7 @@ def _show(terminal: Terminal, chosen: Sequence[Row], facts: dict[str, Any]) -> N
         cells.append(
             [
                 row.signal.name,
-                " ".join(row.labels.values()),
+                " ".join(row.labels[name] for name in row.signal.labels if name in row.labels),
                 row.because if row.value is None else show(row.value, row.signal.unit),
                 level,
                 row.standing,

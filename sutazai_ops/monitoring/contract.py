@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sutazai_ops import http
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.metrics import exporters
-from sutazai_ops.platform.infer import image_name
+from sutazai_ops.platform.infer import from_image, image_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,6 +37,8 @@ ROUTE_LABELS = ("endpoint", "handler")
 it as the first."""
 ROUTES_AT_MOST = 200
 """More of them are paths, of which there is one for each thing that was ever asked for."""
+OF_OTHERS = frozenset({"alloy", "caddy"})
+"""Images of well-known programs that serve metrics of their own kind, beside those of which tier and probes are known."""
 ENDS = frozenset({"done", "failed", "timeout"})
 """How a task may end."""
 SECONDS = 5.0
@@ -63,8 +65,8 @@ class Part:
 
 
 def applications(services: Iterable[Service]) -> list[Service]:
-    """The services that serve metrics and are no well-known exporter: those that the contract is for."""
-    known = {image for exporter in exporters().values() for image in exporter.images}
+    """The services that serve metrics and whose image is nobody else's program: those that the contract is for."""
+    known = {image for exporter in exporters().values() for image in exporter.images} | OF_OTHERS
     return [
         service
         for service in services
@@ -72,6 +74,7 @@ def applications(services: Iterable[Service]) -> list[Service]:
         and service.external is None
         and not service.metrics.honor_labels
         and image_name(service.image or "") not in known
+        and from_image(service.image or "") is None
     ]
 
 

@@ -118,7 +118,7 @@ def test_the_page_the_catalogue_and_the_check_name_the_same_metrics():
 def test_the_contract_is_for_the_platforms_own_programs_and_for_whoever_else_serves_metrics():
     names = {service.name for service in applications(read_platform(PACKAGED_PLATFORM))}
     assert {"backend", "qa-validator"} <= names
-    assert not names & {"prometheus", "node-exporter", "exporter", "postgres-exporter"}
+    assert not names & {"prometheus", "node-exporter", "exporter", "postgres-exporter", "grafana", "edge", "qdrant"}
 
 
 def test_a_route_that_an_application_calls_handler_is_called_endpoint_by_prometheus():
