@@ -164,6 +164,8 @@ class MonitoringSettings(Model):
     """How often a loaded model is asked a small question."""
     port: int = Field(default=9177, ge=1, le=65535)
     """Where the exporter listens."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """How much the exporter logs: with `info` whatever begins, ends or changes, and never a line a round."""
     retention_days: int = Field(default=40, ge=1)
     """How long Prometheus keeps what it has scraped: a month, and what is needed to look back at it."""
     retention_gigabytes: int = Field(default=8, ge=1)

@@ -32,14 +32,16 @@ def exporter(
     from sutazai_ops.monitoring.exporter.exporter import Exporter
     from sutazai_ops.monitoring.exporter.measuring import Watch
     from sutazai_ops.monitoring.exporter.program import run
+    from sutazai_ops.monitoring.exporter.sources import Sources
     from sutazai_ops.monitoring.notify import notifiers
 
     here = open_installation()
+    sources = Sources(here.settings, _read_all)
     watch = Watch(here.settings, here.engine, here.store, lambda: meant_to_run(here))
     told = notifiers(here.settings.alerts, here.platform, here.engine)
     exporter = Exporter(watch, told)
     _write_the_status_page(here, exporter)
-    run(exporter, address, here.settings.monitoring.port if port is None else port)
+    run(exporter, address, here.settings.monitoring.port if port is None else port, sources)
 
 
 def _write_the_status_page(here: Installation, exporter: Exporter) -> None:
@@ -72,3 +74,12 @@ def _write_the_status_page(here: Installation, exporter: Exporter) -> None:
             f"/status/{JSON}": answer(JSON, "application/json"),
         },
     )
+
+
+def _read_all() -> None:
+    """Read settings, platform and thresholds as they are now; raises `OpsError` where one is wrong."""
+    from sutazai_ops.monitoring.thresholds import read_rulebook
+
+    here = open_installation()
+    read_rulebook(here.settings.monitoring)
+    list(here.platform)

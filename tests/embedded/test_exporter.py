@@ -307,6 +307,19 @@ class TestLife:
     def test_what_it_keeps_in_memory_is_little(self, here):
         assert process_of(here, "exporter").memory_info().rss < 100 * 1024 * 1024
 
+    def test_a_service_that_its_file_gains_is_watched_without_a_restart(self, here):
+        file, process = here.settings.platform / "core.yaml", process_of(here, "exporter")
+        begun = process.create_time()
+        more = "  more:\n    image: valkey/valkey:9\n    x-sutazai: {embedded: {server: valkey}}\n"
+        file.write_text(PLATFORM + more)
+        try:
+            until(lambda: "more" in fetch_services(here), seconds=40)
+        finally:
+            file.write_text(PLATFORM)
+        until(lambda: fetch_ready(here) == "ready" and "more" not in fetch_services(here), seconds=40)
+        assert process_of(here, "exporter").pid == process.pid
+        assert process.create_time() == begun
+
     def test_it_ends_though_a_server_hangs(self, here):
         with frozen(process_of(here, "db")), frozen(process_of(here, "cache")):
             time.sleep(INTERVAL)
@@ -315,6 +328,14 @@ class TestLife:
             gone, _ = psutil.wait_procs([process], timeout=5)
             assert gone or process.status() == psutil.STATUS_ZOMBIE
         here.engine.start("exporter")
+
+
+def fetch_services(here: Installation) -> set[str]:
+    try:
+        families = text_string_to_metric_families(fetch(here, "/metrics"))
+    except OSError:
+        return set()
+    return {sample.labels.get("service", "") for family in families for sample in family.samples}
 
 
 def fetch_ready(here: Installation) -> str:

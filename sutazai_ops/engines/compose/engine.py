@@ -23,6 +23,7 @@ from sutazai_ops.engines.compose.images import pull_missing
 from sutazai_ops.engines.compose.observe import (
     ONE_OFF,
     PROJECT,
+    SERVICE,
     address_inside,
     address_of,
     container_of,
@@ -110,12 +111,14 @@ class ComposeEngine:
         except OpsError as error:
             return Observed(service.name, State.ELSEWHERE, Health.FAILED, note=error.what)
 
-    def _inspect(self, *projects: str) -> dict[tuple[str, str], list[Inspected]]:
-        """The containers of these projects by project and service, in the order of their numbers."""
+    def _inspect(self, *projects: str, service: str | None = None) -> dict[tuple[str, str], list[Inspected]]:
+        """The containers of these projects, or of one service of them, by project and service in their order."""
         wanted = set(projects)
         filters = {"label": [PROJECT, f"{ONE_OFF}=False"]}
         if len(wanted) == 1:
             filters["label"].append(f"{PROJECT}={projects[0]}")
+        if service is not None:
+            filters["label"].append(f"{SERVICE}={service}")
         with daemon.speaking("cannot list the containers"):
             listed = self._docker.containers(all=True, filters=filters)
         ids = [one["Id"] for one in listed if one["Labels"][PROJECT] in wanted]
@@ -482,7 +485,9 @@ class ComposeEngine:
         return running[-1]
 
     def _containers(self, service: str) -> list[Inspected]:
-        return self._of(self._project(self._platform.service(service))).get(self._platform.service(service).name, [])
+        wanted = self._platform.service(service)
+        project = self._project(wanted)
+        return self._inspect(project, service=wanted.name).get((project, wanted.name), [])
 
     def _of(self, project: str) -> dict[str, list[Inspected]]:
         return {service: containers for (_, service), containers in self._inspect(project).items()}

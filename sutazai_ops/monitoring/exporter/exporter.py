@@ -45,6 +45,7 @@ class Exporter:
     def __init__(self, watch: Watch, notifiers: Sequence[Notifier] = ()) -> None:
         """Make it ready; raises `BadInput` for thresholds that are wrong."""
         settings = watch.settings
+        self.settings = settings
         self._watch, self._began = watch, time.monotonic()
         self._is_alone = watch.engine.name == "embedded"
         self.measuring = Measuring(watch)
