@@ -47,7 +47,12 @@ TARGETS = """
 import asyncio, sys
 
 async def answer(reader, writer):
-    await reader.readuntil(b"\\r\\n\\r\\n")
+    try:
+        await reader.readuntil(b"\\r\\n\\r\\n")
+    except asyncio.IncompleteReadError:
+        # A probe that only connects.
+        writer.close()
+        return
     writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nok")
     await writer.drain()
     writer.close()

@@ -66,6 +66,7 @@ def here(tmp_path_factory):
     try:
         installation.engine.apply(installation.engine.plan(list(installation.platform)), Silent())
         until(lambda: figure(installation, "sutazai_probe_state", service="exporter", state="ok") == 1)
+        until(lambda: figure(installation, "sutazai_service_health", service="exporter", state="ok") == 1)
         yield installation
     finally:
         for service in ("exporter", "cache", "db"):
