@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rulebooks import PACKAGED, rulebook, signal, threshold
 
@@ -190,7 +190,7 @@ class Told(World):
 
     def evaluate(self, after: float = 10, **load: float) -> None:
         super().evaluate(after, **load)
-        self.teller.tell(self.alerting.notices())
+        self.teller.tell(self.alerting.notices(), self.alerting.pending())
 
     def news(self) -> list[list[tuple[str, bool]]]:
         return [news for news, _ in self.chat.messages]
@@ -263,6 +263,36 @@ class TestTelling:
         told.evaluate()
         assert told.news() == [[("shop", False)]]
 
+    def test_an_end_that_could_not_be_told_is_told_though_the_alert_is_no_longer_there(self, told):
+        told.evaluate(shop=50)
+        told.evaluate(after=30)
+        told.chat.is_down = True
+        told.evaluate(shop=1)
+        told.evaluate(after=16 * 60)
+        assert told.alerting.notices() == []
+        told.chat.is_down = False
+        told.evaluate(after=TRIED_AGAIN_SECONDS)
+        assert told.news() == [[("shop", False)], [("shop", True)]]
+
+    def test_what_fires_again_before_its_end_could_be_told_went_on_for_whoever_is_told(self, told):
+        told.evaluate(shop=50)
+        told.evaluate(after=30)
+        told.chat.is_down = True
+        told.evaluate(shop=1)
+        told.chat.is_down = False
+        told.evaluate(shop=50)
+        told.evaluate(after=30)
+        told.evaluate(shop=1)
+        assert told.news() == [[("shop", False)], [("shop", True)]]
+
+    def test_a_threshold_that_is_taken_away_ends_what_fired(self, told):
+        told.evaluate(shop=50)
+        told.evaluate(after=30)
+        told.book = rulebook(list(BOOK.signals.values()), [BOOK.thresholds["worse"]])
+        told.start()
+        told.evaluate()
+        assert told.news() == [[("shop", False)], [("shop", True)]]
+
     def test_alerts_of_one_moment_come_as_one(self, told):
         told.evaluate(shop=50, cache=60)
         told.evaluate(after=30)
@@ -298,6 +328,7 @@ class TestTelling:
         assert told.chat.messages == [([("shop", False)], 1), ([], 1), ([], 1)]
         assert told.counted() == (1, 0)
 
+    @settings(deadline=None, max_examples=60)
     @given(steps=st.lists(st.tuples(st.floats(0, 100), st.booleans(), st.booleans(), st.integers(5, 90)), max_size=30))
     def test_beginnings_and_ends_alternate_whatever_happens(self, tmp_path_factory, steps):
         """With loads, a chat that comes and goes, and restarts."""

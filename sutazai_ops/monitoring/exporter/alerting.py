@@ -112,10 +112,13 @@ class Alerting:
         """What fires and what has just ended, as whoever is told needs it."""
         return [self._notice(alert) for alert in self._alerts if alert.state is not State.PENDING]
 
+    def pending(self) -> set[str]:
+        """The keys of what is broken and does not fire yet."""
+        return {_known_by(alert) for alert in self._alerts if alert.state is State.PENDING}
+
     def _notice(self, alert: Alert) -> Notice:
-        name, labels = alert.key
         return Notice(
-            key=f"{name}{{{','.join(f'{label}={text!r}' for label, text in labels)}}}",
+            key=_known_by(alert),
             threshold=alert.threshold,
             labels=labels_of(alert, self.rulebook),
             annotations=annotations_of(alert, self.rulebook, self._runbooks_url),
@@ -133,6 +136,11 @@ class Alerting:
         for alert in self._alerts:
             if alert.state is not was.get(alert.key) and alert.state is not State.PENDING:
                 log.warning("%s %s %s", alert.state, alert.threshold, " ".join(alert.labels.values()))
+
+
+def _known_by(alert: Alert) -> str:
+    name, labels = alert.key
+    return f"{name}{{{','.join(f'{label}={text!r}' for label, text in labels)}}}"
 
 
 def watched_here(rulebook: Rulebook, exporters: frozenset[str], *, engine: str) -> Rulebook:

@@ -133,7 +133,7 @@ class Exporter:
 
     def _tell(self, teller: Teller) -> None:
         if self.alerting.evaluated_at is not None:
-            teller.tell(self.alerting.notices())
+            teller.tell(self.alerting.notices(), self.alerting.pending())
 
     def _snapshot(self) -> Iterator[Sample]:
         """All figures with the labels that a scrape by Prometheus would give them (`honor_labels` for `service`)."""

@@ -46,11 +46,18 @@ class KeptAlert(Model):
 
 
 class Told(Model):
-    """What somebody was told last of one alert."""
+    """What somebody was told last of one alert, so that its end can be told even when it is no longer there."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     ended: bool
     at: float
     """Seconds since 1970."""
+    threshold: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    begun_at: float
+    value: float
 
 
 class Kept(Model):

@@ -12,12 +12,12 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from sutazai_ops.errors import OpsError
+from sutazai_ops.monitoring.exporter.alerting import Notice
 from sutazai_ops.monitoring.exporter.kept import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
-    from sutazai_ops.monitoring.exporter.alerting import Notice
     from sutazai_ops.monitoring.exporter.kept import KeptAlerts
     from sutazai_ops.monitoring.exporter.tallies import Tallies
     from sutazai_ops.monitoring.thresholds import Rulebook
@@ -72,14 +72,21 @@ class Teller:
         for name in ("sutazai_notifications_total", "sutazai_notifications_failed_total"):
             tallies.count(name, 0, receiver=notifier.name)
 
-    def tell(self, notices: Sequence[Notice]) -> None:
-        """Tell it what is new among all notices that there are."""
+    def tell(self, notices: Sequence[Notice], pending: Collection[str] = ()) -> None:
+        """Tell it what is new.
+
+        Args:
+            notices: all that there are.
+            pending: the keys of alerts that may fire soon: of one that fired before, the end is not told meanwhile.
+        """
         now = self._now()
         if self._failed_at is not None and 0 <= now - self._failed_at < TRIED_AGAIN_SECONDS:
             return
         told = dict(self._kept.told(self.notifier.name))
         wanted = [one for one in notices if self.notifier.wants(one)]
         news = [one for one in wanted if self._is_news(one, told.get(one.key), notices, now)]
+        there = {one.key for one in notices}.union(pending)
+        news += [_gone(key, one, now) for key, one in told.items() if key not in there and not one.ended]
         if news or self._has_to_hear(wanted):
             try:
                 self.notifier.tell(news, [one for one in wanted if one.ended_at is None])
@@ -87,9 +94,8 @@ class Teller:
                 self._failed(error, now)
                 return
             self._delivered(news)
-        told |= {one.key: Told(ended=one.ended_at is not None, at=now) for one in news}
-        keys = {one.key for one in notices}
-        self._kept.keep_told(self.notifier.name, {key: one for key, one in told.items() if key in keys})
+        told |= {one.key: _told(one, now) for one in news}
+        self._kept.keep_told(self.notifier.name, {key: one for key, one in told.items() if key in there})
 
     def _has_to_hear(self, wanted: Sequence[Notice]) -> bool:
         return self.notifier.forgets and any(one.ended_at is None for one in wanted)
@@ -116,6 +122,23 @@ class Teller:
         self._failed_at = None
         if news:
             self._tallies.count("sutazai_notifications_total", receiver=self.notifier.name)
+
+
+def _told(notice: Notice, now: float) -> Told:
+    return Told(
+        ended=notice.ended_at is not None,
+        at=now,
+        threshold=notice.threshold,
+        labels=notice.labels,
+        annotations=notice.annotations,
+        begun_at=notice.begun_at,
+        value=notice.value,
+    )
+
+
+def _gone(key: str, told: Told, now: float) -> Notice:
+    """The end of an alert that is no longer there, such as one whose threshold was taken away."""
+    return Notice(key, told.threshold, told.labels, told.annotations, told.begun_at, now, told.value)
 
 
 def is_inhibited(one: Notice, notices: Sequence[Notice], rulebook: Rulebook) -> bool:
