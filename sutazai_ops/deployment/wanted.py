@@ -1,8 +1,9 @@
 """What each service shall be: its definition as it will stand in a release, and the hash of all that it is made of.
 
 Pure: the platform, the chosen images, the digests of files and the versions of secrets come in, values go out. The hash
-says the same on every machine: it knows no release number and no path of this installation, and any leaf that changes
-changes it. Whatever a definition says is given to Compose as a literal: its variables were replaced when it was read.
+says the same on every machine: it knows no release number and no path of this installation, but that of the home folder
+where a service mounts it; and any leaf that changes changes it. Whatever a definition says is given to Compose as a
+literal: its variables were replaced when it was read.
 """
 
 from __future__ import annotations

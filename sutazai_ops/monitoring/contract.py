@@ -38,7 +38,7 @@ it as the first."""
 ROUTES_AT_MOST = 200
 """More of them are paths, of which there is one for each thing that was ever asked for."""
 OF_OTHERS = frozenset({"alloy", "caddy"})
-"""Images of well-known programs that serve metrics of their own kind, beside those of which tier and probes are known."""
+"""Images of programs that serve metrics of their own kind, beside those of which tier and probes are known."""
 ENDS = frozenset({"done", "failed", "timeout"})
 """How a task may end."""
 SECONDS = 5.0
