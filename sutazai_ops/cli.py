@@ -27,6 +27,7 @@ from sutazai_ops.commands import (
     probe,
     restore,
     signals,
+    slo,
     status_page,
 )
 from sutazai_ops.engines.processes import heed_termination
@@ -52,6 +53,7 @@ for commands in (platform.app, deployment.app, probe.app, signals.app, contract.
     app.registered_commands += commands.registered_commands
 app.add_typer(backup.app, name="backup")
 app.command("restore")(restore.restore)
+app.add_typer(slo.app, name="slo")
 app.add_typer(status_page.app, name="status-page")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(dashboards.app, name="dashboards")

@@ -106,14 +106,24 @@ def rulebook_of(settings: Settings, platform: Platform, engine: str = "") -> Rul
 
 
 def _prometheus(settings: Settings, platform: Platform) -> Files:
+    # Objectives stand on what is measured, and their rules lie beside those of the signals.
+    from sutazai_ops.slo import generated as objectives
+
     rules = rules_file(rulebook_of(settings, platform), settings.alerts.runbooks_url)
-    return {"prometheus/prometheus.yml": prometheus_file(platform), f"prometheus/{RULES_FILE}": rules}
+    return {
+        "prometheus/prometheus.yml": prometheus_file(platform),
+        f"prometheus/{RULES_FILE}": rules,
+        f"prometheus/{objectives.RULES_FILE}": objectives.rules(settings, platform),
+    }
 
 
 def _rule_tests(settings: Settings, platform: Platform) -> Files:
+    from sutazai_ops.slo import generated as objectives
+
     rules = f"../prometheus/{RULES_FILE}"
     tests = rule_tests_file(rulebook_of(settings, platform), rules, settings.alerts.runbooks_url)
-    return {"rule-tests/signals.yml": tests}
+    budgets = objectives.rule_tests(settings, platform, f"../prometheus/{objectives.RULES_FILE}")
+    return {"rule-tests/signals.yml": tests, "rule-tests/objectives.yml": budgets}
 
 
 def _alertmanager(settings: Settings, platform: Platform) -> Files:

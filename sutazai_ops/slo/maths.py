@@ -25,6 +25,9 @@ COVERED = 0.90
 """Below this no verdict is given but one that the unmeasured time could not change."""
 CONFIDENCE_Z = 1.959_963_984_540_054
 """The 97.5th percentile of the standard normal distribution: 95 % between the two ends."""
+SURE_Z = 3.290_526_731_491_926
+"""The same for 99.9 %: certain is not one failure in 150 where one in 1,000 was promised; that is chance one time in
+seven."""
 LEAST_MINUTES = 1 / 60
 """Less than a second is no measurement that anything could be concluded from."""
 EVENTS_KINDS = frozenset({ObjectiveKind.RATIO, ObjectiveKind.LATENCY})
@@ -222,7 +225,7 @@ def judge(kind: ObjectiveKind, t: Totals, target: float, at_least: float) -> Ver
 def is_missed_for_sure(kind: ObjectiveKind, t: Totals, target: float) -> bool:
     """Whether the target is missed even if all that was not measured had been good, and by more than chance.
 
-    Chance is Wilson's interval over the events that were counted; time is no sample, and has none.
+    Chance is Wilson's interval at 99.9 % over the events that were counted; time is no sample, and has none.
     """
     best = bounds(kind, t).best
     if kind not in EVENTS_KINDS:
@@ -230,7 +233,7 @@ def is_missed_for_sure(kind: ObjectiveKind, t: Totals, target: float) -> bool:
     if t.measured < LEAST_MINUTES:
         return False
     whole = events(kind, t) * (1 + t.unmeasured / t.measured)
-    return interval(best * whole, whole).best < target
+    return interval(best * whole, whole, SURE_Z).best < target
 
 
 def budget(kind: ObjectiveKind, t: Totals, target: float, period_minutes: float) -> Budget | None:

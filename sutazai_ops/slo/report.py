@@ -229,6 +229,10 @@ def _remediation(lanes: Sequence[m.Lane]) -> m.RemediationCost:
         return m.RemediationCost(
             recorded=False, sentence="Nothing writes down what mends itself, so its cost is not known."
         )
+    if not lane.events:
+        return m.RemediationCost(
+            recorded=True, actions=0, succeeded=0, minutes=0, sentence="Nothing was mended by itself."
+        )
     well = sum(event.went_well is True for event in lane.events)
     took = math.fsum((event.end - event.start).total_seconds() / 60 for event in lane.events if event.end)
     return m.RemediationCost(

@@ -103,6 +103,7 @@ def test_wilsons_interval_is_that_of_the_books(good: float, total: float, low: f
         (RATIO, month(good=1e6 - 9000, measured=MONTH * 0.5), Verdict.MISSED_LOW_COVERAGE),
         (RATIO, month(good=999, total=999), Verdict.INSUFFICIENT),
         (RATIO, month(good=411, total=412), Verdict.INSUFFICIENT),
+        (RATIO, month(good=149, total=150), Verdict.INSUFFICIENT),
         # One in four is no accident.
         (RATIO, month(good=300, total=400), Verdict.MISSED),
         (RATIO, month(good=0, total=0), Verdict.INSUFFICIENT),
