@@ -114,7 +114,7 @@ def _tell(error: OpsError) -> None:
     err = Terminal().err
     command = " ".join(word for word in sys.argv[1:3] if not word.startswith("-"))
     err.print(f"{command or 'sutazai-ops'} failed: {error.what}")
-    for line in (error.where, error.remedy):
+    for line in f"{error.where}\n{error.remedy}".splitlines():
         if line:
             err.print(f"  {line}")
 

@@ -1,8 +1,9 @@
 """Who may change a folder: a file lock that dies with its holder.
 
 It is `flock(2)`: the kernel drops it when the process that holds it ends, however it ends, so no stale lock ever stops
-a night. The file is opened as not inheritable (PEP 446), so no child such as pg_dump keeps the lock alive. It stays
-where it is when the lock is given up: removing it would let two processes lock two different files.
+a night. The file is opened as not inheritable (PEP 446), so no child such as pg_dump keeps the lock alive. Only a child
+that goes on changing what the lock guards, though its parent is killed, is given it: see `held`. The file stays where
+it is when the lock is given up: removing it would let two processes lock two different files.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK = ".lock"
+_held: dict[Path, int] = {}
+"""The open lock file of each folder that this process holds."""
 
 
 class Holder(Model):
@@ -39,6 +42,33 @@ class Holder(Model):
     def __str__(self) -> str:
         return f"{self.what} (process {self.pid} on {self.host}, since {self.since:%Y-%m-%d %H:%M:%S} UTC)"
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process has ended, as far as this host can tell."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
+        return False
+
+
+class Held(Refused):
+    """The lock is another one's."""
+
+    def __init__(self, what: str, folder: Path, holder: Holder | None) -> None:
+        self.outlived = holder is not None and holder.is_gone
+        """Whether its holder was killed, and what it had started goes on and ends by itself."""
+        who = f"what {holder} had started" if self.outlived else str(holder or "another process")
+        super().__init__(
+            f"cannot {what}: {who} holds the lock",
+            where=str(folder / LOCK),
+            remedy="wait for it to end; the lock goes with the process",
+        )
+
 
 @contextmanager
 def exclusive(folder: Path, what: str) -> Iterator[None]:
@@ -49,7 +79,7 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
         what: what the holder does, for whoever comes second: "backup run".
 
     Raises:
-        Refused: when another process, or another part of this one, holds it; names that holder.
+        Held: when another process, or another part of this one, holds it; names that holder.
         OpsError: when the lock file cannot be written.
     """
     with writing(folder):
@@ -57,16 +87,25 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not take(descriptor):
-            raise Refused(
-                f"cannot {what}: {_holder(descriptor)} holds the lock",
-                where=str(folder / LOCK),
-                remedy="wait for it to end; the lock goes with the process",
-            )
+            raise Held(what, folder, _holder(descriptor))
         with writing(folder):
             _say(descriptor, Holder(what=what, pid=os.getpid(), host=socket.gethostname(), since=datetime.now(UTC)))
-        yield
+        _held[folder.absolute()] = descriptor
+        try:
+            yield
+        finally:
+            del _held[folder.absolute()]
     finally:
         os.close(descriptor)
+
+
+def held(folder: Path) -> tuple[int, ...]:
+    """The lock of `folder`, if this process holds it, to be passed on (`pass_fds`) to a child.
+
+    For a child that is not ended with us and goes on changing what the lock guards: the lock then lasts until it ends.
+    """
+    descriptor = _held.get(folder.absolute())
+    return () if descriptor is None else (descriptor,)
 
 
 def take(descriptor: int) -> bool:
@@ -83,8 +122,8 @@ def _say(descriptor: int, holder: Holder) -> None:
     os.pwrite(descriptor, holder.model_dump_json().encode() + b"\n", 0)
 
 
-def _holder(descriptor: int) -> str:
+def _holder(descriptor: int) -> Holder | None:
     try:
-        return str(Holder.model_validate_json(os.pread(descriptor, 4096, 0)))
+        return Holder.model_validate_json(os.pread(descriptor, 4096, 0))
     except ValidationError:
-        return "another process"
+        return None

@@ -141,6 +141,8 @@ class DeploySettings(Model):
     """How long a service has to run without a restart before it counts as healthy."""
     health_timeout_seconds: int = Field(default=300, ge=1)
     """How long a service may take to become healthy, even where its own health check would wait longer."""
+    probe_timeout_seconds: float = Field(default=60, ge=0)
+    """How long a service that is healthy by its own account may take to answer its probes as it should."""
     allow_overcommit: bool = False
     """Whether the limits of all services may add up to more than the host has."""
     lock_wait_seconds: float = Field(default=0, ge=0)

@@ -21,7 +21,7 @@ from sutazai_ops.deployment.order import levels
 from sutazai_ops.deployment.plan import make_plan
 from sutazai_ops.deployment.release import Outcome, assemble
 from sutazai_ops.deployment.replace import point_proxy_at, replace_start_first
-from sutazai_ops.engines import Act, Network, Order, State
+from sutazai_ops.engines import Act, Network, NoEngine, Order, State
 from sutazai_ops.errors import OpsError, Refused
 from sutazai_ops.platform import Tier
 
@@ -99,26 +99,36 @@ def carry_out(
     here.engine.ensure_networks(_networks(here, release))
     for order in orders:
         here.engine.pull(order, progress)
+    # A phase that is not due runs as this release means it: by an earlier deployment, even one that was killed since.
+    well = set(phases) - set(due)
     done: list[PhaseReport] = []
     for phase in due:
         try:
             report = _roll_out(here, release, plan, phase, progress)
+        except NoEngine as error:
+            _keep_what_was_done(here, release, well)
+            raise NoEngine(
+                f"the engine went away while {phase} was being rolled out: {error.what}",
+                where=error.where,
+                remedy="nothing was taken down; once it answers, deploy again, and the rest is done",
+            ) from None
         except OpsError:
-            _keep_what_is_done(here, release, done)
+            _keep_what_was_done(here, release, well)
             raise
         if report.outcome is not Outcome.GOOD:
-            back = put_back(here, release, phase, done, report, progress)
+            back = put_back(here, release, phase, well, report, progress)
             raise _failure(back, Report(plan, (*done, back)))
         done.append(report)
+        well.add(phase)
     here.releases.make_current(release.number)
     return tuple(done)
 
 
-def _keep_what_is_done(here: Deployments, release: Release, done: Sequence[PhaseReport]) -> None:
-    """Mean what runs by now: the phases that went well as this release means them, the others as before."""
+def _keep_what_was_done(here: Deployments, release: Release, phases: set[str]) -> None:
+    """Mean what runs by now: these phases as this release means them, the others as before."""
     last = here.releases.current()
-    if done:
-        kept = _mixed(here, release, last, [], {report.phase for report in done})
+    kept = _mixed(here, release, last, [], phases)
+    if phases and not kept.means_the_same_as(last):
         here.releases.write(kept, f"as far as release {release.number} came", datetime.now(UTC))
         here.releases.make_current(kept.number)
 
@@ -136,6 +146,9 @@ def _roll_out(here: Deployments, release: Release, plan: Plan, phase: str, progr
         with progress.step(f"gate of {phase}"):
             verdicts = _ask(here, release, phase)
         because = _first_failure(here, verdicts)
+    except NoEngine:
+        # Nothing is known of the phase, and nothing could be put back.
+        raise
     except OpsError as error:
         because = "\n".join(part for part in (error.what, error.where, error.remedy) if part)
     outcome = Outcome.FAILED if because else Outcome.GOOD
@@ -176,7 +189,7 @@ def put_back(
     here: Deployments,
     failed: Release,
     phase: str,
-    done: Sequence[PhaseReport],
+    well: set[str],
     report: PhaseReport,
     progress: Progress,
 ) -> PhaseReport:
@@ -188,9 +201,9 @@ def put_back(
     """
     last = here.releases.current()
     good = here.releases.last_good(phase, failed.number)
-    if good is None:
-        if last is None or phase not in last.phases:
-            here.releases.make_current(failed.number)
+    if good is None or last is None or phase not in last.phases:
+        # What came up stays up, and is what is meant: nothing was there before.
+        _keep_what_was_done(here, failed, well | {phase})
         return _with(report, because=f"{report.because}\nthere is no earlier release of {phase} to go back to")
     if crossed := next(crossings(failed, good, phase, here.platform), None):
         name, new, old = crossed
@@ -200,13 +213,14 @@ def put_back(
             f" the newer has touched is not opened by the older{kept}; mend the new version, or make the service"
             f" anew from that set: docs/when-a-deployment-fails.md"
         )
-        here.releases.make_current(failed.number)
+        _keep_what_was_done(here, failed, well | {phase})
         return _with(report, because=f"{report.because}\n{why}")
-    back = _mixed(here, failed, last, [good.of_phase(phase)], {one.phase for one in done}, {phase: good.phases[phase]})
+    back = _mixed(here, failed, last, [good.of_phase(phase)], well, {phase: good.phases[phase]})
     here.releases.write(back, f"roll back {phase} to release {good.number}", datetime.now(UTC))
     here.releases.make_current(back.number)
+    touched = {step.service for step in report.steps} | _different(good, last, phase)
     try:
-        plan = make_plan(back, failed, here.running(back, [phase]), None)
+        plan = make_plan(back, failed, here.running(back, [phase]), touched)
         apply(here, back, phase, plan.of_phase(phase), progress)
         with progress.step(f"gate of {phase}, put back"):
             because = _first_failure(here, _ask(here, back, phase))
@@ -216,6 +230,16 @@ def put_back(
     if because:
         return _with(report, because=f"{report.because}\nand putting back release {good.number} failed: {because}")
     return _with(report, put_back_to=good.number)
+
+
+def _different(good: Release, last: Release, phase: str) -> set[str]:
+    """The services of a phase that the last release means otherwise than that one."""
+    both = {one.name for release in (good, last) for one in release.of_phase(phase)}
+    return {name for name in both if _spec(good, name) != _spec(last, name)}
+
+
+def _spec(release: Release, name: str) -> str | None:
+    return release.services[name].spec if name in release.services else None
 
 
 def _with(report: PhaseReport, **changes: object) -> PhaseReport:
@@ -229,20 +253,20 @@ def _mixed(
     failed: Release,
     last: Release | None,
     put_back: Sequence[Sequence[ReleasedService]],
-    done: set[str],
+    well: set[str],
     phases_put_back: Mapping[str, ReleasedPhase] | None = None,
 ) -> Release:
     """A release of the phases that went well, of what is put back, and of all else as it was meant before."""
     back = dict(phases_put_back or {})
     before = last.services.values() if last else ()
     services = [
-        *(one for one in failed.services.values() if one.phase in done),
+        *(one for one in failed.services.values() if one.phase in well),
         *(one for group in put_back for one in group),
-        *(one for one in before if one.phase not in back and one.phase not in done),
+        *(one for one in before if one.phase not in back and one.phase not in well),
     ]
     phases = {**failed.phases, **(last.phases if last else {}), **back}
-    phases |= {name: failed.phases[name] for name in done if name in failed.phases}
-    whole = {name for name in failed.whole if name in done or (last is not None and name in last.whole)}
+    phases |= {name: failed.phases[name] for name in well if name in failed.phases}
+    whole = {name for name in failed.whole if name in well or (last is not None and name in last.whole)}
     return assemble(
         here.releases.next_number(), services, phases, whole, [phase.name for phase in here.platform.phases]
     )
@@ -301,7 +325,7 @@ def _ask(here: Deployments, release: Release, phase: str) -> list[Verdict]:
         here.engine,
         services,
         one_shots,
-        here.settings.deploy.settle_seconds,
+        here.settings.deploy,
         lambda: here.engine.observe_project(project),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from sutazai_ops.deployment.release import Outcome, Releases, make_release
 from sutazai_ops.deployment.selection import select
 from sutazai_ops.engines import Container, Health, State
 from sutazai_ops.errors import BadInput, OpsError, Refused, Unreachable
-from sutazai_ops.lock import exclusive
+from sutazai_ops.lock import Held, exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from sutazai_ops.settings import Settings
 
 LOCK_PAUSE_SECONDS = 0.5
+LEFT_BEHIND_SECONDS = 900.0
+"""How long to wait for the Compose of a deployment that was killed: as long as one may take at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ class Deployments:
             DeploymentFailed: when a phase does not pass its gate.
             OpsError: when something is not there that has to be.
         """
-        with self.locked(because):
+        with self.locked(because, progress):
             prepared = self.prepare(phases=phases, services=services)
             gate = self._pass_gate(prepared, override, progress)
             if prepared.inputs.to_generate:
@@ -236,7 +238,7 @@ class Deployments:
     def roll_back(self, progress: Progress, to: int, phases: Sequence[str] | None = None) -> Report:
         """Carry out what `prepare_roll_back` makes, under the lock; raises as it and `deploy` do."""
         because = f"roll back to release {to}"
-        with self.locked(because):
+        with self.locked(because, progress):
             prepared = self.prepare_roll_back(to, phases)
             self._write(prepared.release, because)
             return Report(prepared.plan, carry_out(self, prepared.release, prepared.plan, prepared.phases, progress))
@@ -314,26 +316,36 @@ class Deployments:
         self.installation.ledger.record_deployment(deployment_entry(report, reason, datetime.now(UTC)))
 
     @contextmanager
-    def locked(self, what: str) -> Iterator[None]:
+    def locked(self, what: str, progress: Progress) -> Iterator[None]:
         """Hold the lock of this installation's deployments, waiting for it as long as the settings say.
+
+        Where its holder was killed, what that one had started is waited for: it ends by itself, and then nobody else
+        changes anything.
 
         Raises:
             Refused: naming who holds it.
         """
-        deadline = time.monotonic() + self.settings.deploy.lock_wait_seconds
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(exclusive(self.releases.folder, what))
+            except Held as held:
+                seconds = LEFT_BEHIND_SECONDS if held.outlived else self.settings.deploy.lock_wait_seconds
+                with progress.step(
+                    "wait for what a killed deployment had started" if held.outlived else "wait for the lock"
+                ):
+                    self._wait(stack, what, time.monotonic() + seconds)
+            yield
+
+    def _wait(self, stack: ExitStack, what: str, deadline: float) -> None:
         while True:
             try:
-                lock = exclusive(self.releases.folder, what)
-                lock.__enter__()
-                break
-            except Refused:
+                stack.enter_context(exclusive(self.releases.folder, what))
+            except Held:
                 if time.monotonic() >= deadline:
                     raise
                 time.sleep(LOCK_PAUSE_SECONDS)
-        try:
-            yield
-        finally:
-            lock.__exit__(None, None, None)
+            else:
+                return
 
     def _write(self, release: Release, because: str) -> None:
         if release.number not in self.releases.numbers():

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from sutazai_ops.engines import Container, Engine
     from sutazai_ops.monitoring.probes import Report
     from sutazai_ops.platform import Service
+    from sutazai_ops.settings import DeploySettings
 
-PROBE_SECONDS = 60.0
-"""How long a service that is healthy by its own account may take to answer its probes."""
 PAUSE_SECONDS = 0.5
 
 
@@ -38,7 +37,7 @@ def check(
     engine: Engine,
     services: Sequence[Service],
     one_shots: frozenset[str],
-    settle_seconds: float,
+    deploy: DeploySettings,
     containers: Callable[[], Mapping[str, Sequence[Container]]],
 ) -> list[Verdict]:
     """Ask until all is well or the time is over, then see that nothing has restarted meanwhile.
@@ -47,15 +46,15 @@ def check(
         engine: where they run.
         services: the services of the phase.
         one_shots: those of them that are done once they have ended.
-        settle_seconds: how long nothing may restart after the last probe was answered.
+        deploy: how long they may take to answer, and how long nothing may restart after that.
         containers: the containers that run now, by service.
     """
     lasting = [service for service in services if service.name not in one_shots]
     before = _restarts(containers())
-    reports = _until_well(engine, lasting, PROBE_SECONDS)
+    reports = _until_well(engine, lasting, deploy.probe_timeout_seconds)
     failed = {report.service: report.outcome.because for report in reports if not _is_fine(report)}
     if not failed:
-        failed = _watch(containers, before, {service.name for service in lasting}, settle_seconds)
+        failed = _watch(containers, before, {service.name for service in lasting}, deploy.settle_seconds)
     because = {report.service: report.outcome.because for report in reports}
     return [
         Verdict(

@@ -77,7 +77,7 @@ def refuse_without_backup(here: Deployments, services: Collection[str]) -> None:
 
 def take_down(here: Deployments, plan: TakeDown, progress: Progress) -> None:
     """Do what the plan says, under the lock of deployments."""
-    with here.locked("down"):
+    with here.locked("down", progress):
         for phase, project in plan.phases:
             with progress.step(f"take {phase} down"):
                 here.engine.remove_project(project, volumes=phase == plan.volumes_of)

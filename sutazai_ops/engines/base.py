@@ -29,6 +29,10 @@ class Starting(Unreachable):
     """A server is there and says that it still loads its data or recovers."""
 
 
+class NoEngine(Unreachable):
+    """The engine itself does not answer, or has stopped answering."""
+
+
 class State(StrEnum):
     """What an engine sees of a service."""
 

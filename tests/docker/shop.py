@@ -7,6 +7,9 @@ service. Everything is found by the name of the shop and removed, volumes and ne
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,7 @@ services:
   teller:
     image: {registry}/busybox:1.37.0
     command: sh -c 'exec busybox httpd -f -p 8080 -h /etc/teller'
+    init: true
     volumes: ["./config/teller:/etc/teller:ro"]
     networks: [front]
     x-sutazai: {{probes: [{{kind: http, port: 8080, path: /index.html, contains: open}}], needs: [page]}}
@@ -137,7 +141,7 @@ class Shop:
     @property
     def installation(self) -> Installation:
         """The installation, read anew, as each command does."""
-        deploy = DeploySettings(settle_seconds=0.5)
+        deploy = DeploySettings(settle_seconds=0.5, probe_timeout_seconds=5)
         settings = Settings(home=self.home, platform=self.folder, engine="compose", deploy=deploy)
         return Installation(Loaded(settings=settings, origins={}))
 
@@ -164,6 +168,11 @@ class Shop:
         mine = [one for one in found if one.labels.get(PROJECT_LABEL, "").startswith(self.name)]
         return {one.labels[SERVICE_LABEL]: one for one in sorted(mine, key=lambda one: one.attrs["Created"])}
 
+    def pages(self) -> list[Container]:
+        """Every container of the page."""
+        found = self.client.containers.list(all=True, ignore_removed=True)
+        return [one for one in found if one.name.startswith(f"{self.name}-core-page")]
+
     def ids(self) -> dict[str, str]:
         """The container's id of each service."""
         return {service: one.id for service, one in self.containers().items()}
@@ -172,13 +181,19 @@ class Shop:
         """Ask the page through the proxy, as its users do."""
         return requests.get(f"http://127.0.0.1:{self.port}{path}", timeout=5)
 
+    def ops(self, *arguments: str) -> subprocess.Popen[str]:
+        """`sutazai-ops` under way on this shop."""
+        command = [sys.executable, "-m", "sutazai_ops.cli", *arguments]
+        environment = {**os.environ, **self.environment()}
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     def environment(self) -> dict[str, str]:
         """What a command finds in its environment to work on this shop."""
         return {
             "SUTAZAI_HOME": str(self.home),
             "SUTAZAI_PLATFORM": str(self.folder),
             "SUTAZAI_ENGINE": "compose",
-            "SUTAZAI_DEPLOY": json.dumps({"settle_seconds": 0.5}),
+            "SUTAZAI_DEPLOY": json.dumps({"settle_seconds": 0.5, "probe_timeout_seconds": 5}),
         }
 
     def remove(self) -> None:

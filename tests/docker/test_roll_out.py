@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
@@ -24,7 +21,7 @@ from sutazai_ops.deployment.deploy import DeploymentFailed
 from sutazai_ops.deployment.release import Outcome
 from sutazai_ops.deployment.take_down import plan_take_down, take_down
 from sutazai_ops.engines import Act
-from sutazai_ops.errors import OpsError, Refused
+from sutazai_ops.errors import ExitCode, OpsError, Refused
 from sutazai_ops.progress import Silent
 
 pytestmark = pytest.mark.docker
@@ -80,8 +77,7 @@ def test_a_new_version_of_a_page_behind_a_proxy_loses_no_request_and_a_broken_on
         assert shop.ask().headers["X-Version"] == "1.0.1"
     assert set(answers) == {(200, "1.0.0"), (200, "1.0.1")}
     assert sum(answers.values()) > 100
-    everyone = shop.client.containers.list(all=True, ignore_removed=True)
-    assert len([one for one in everyone if one.name.startswith(f"{shop.name}-core-page")]) == 1
+    assert len(shop.pages()) == 1
 
 
 class AskedAllTheTime:
@@ -255,25 +251,48 @@ def test_a_port_that_another_program_has_is_one_sentence_and_the_old_one_serves_
 
 
 def test_a_second_deployment_is_refused_by_name(shop: Shop):
-    with shop.deployments.locked("deploy of somebody else"), pytest.raises(Refused, match="deploy of somebody else"):
+    with (
+        shop.deployments.locked("deploy of somebody else", Silent()),
+        pytest.raises(Refused, match="deploy of somebody else"),
+    ):
         shop.deploy()
 
 
-def test_a_killed_deployment_is_gone_on_with_by_the_next(shop: Shop):
+MOMENTS: dict[str, Callable[[Shop, str], object]] = {
+    "a new page stands beside the old one": lambda shop, _: len(shop.pages()) > 1,
+    "the new page serves": lambda shop, _: shop.ask().headers["X-Version"] == "1.0.1",
+    "Compose makes the teller anew": lambda shop, teller: shop.ids().get("teller") != teller,
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_deployment_that_is_killed_loses_no_request_and_is_gone_on_with_by_the_next(shop: Shop, moment: str):
+    teller = shop.ids()["teller"]
+    with AskedAllTheTime(shop) as answers:
+        shop.write(version="1.0.1")
+        (shop.folder / "config/teller/index.html").write_text("open, after all\n")
+        process = shop.ops("deploy", "--yes")
+        eventually(lambda: MOMENTS[moment](shop, teller))
+        process.kill()
+        process.communicate()
+        # At once: the Compose that the killed one had started may still be at work.
+        shop.deploy()
+        assert shop.drifts() == set()
+        assert shop.ask().headers["X-Version"] == "1.0.1"
+        assert shop.changes() == {}
+    assert set(answers) == {(200, "1.0.0"), (200, "1.0.1")}
+    assert len(shop.pages()) == 1
+
+
+def test_of_two_deployers_at_once_one_deploys_and_the_other_is_told_who(shop: Shop):
     shop.write(version="1.0.1")
-    (shop.folder / "config/teller/index.html").write_text("open, after all\n")
-    command = [sys.executable, "-m", "sutazai_ops.cli", "deploy", "--yes"]
-    process = subprocess.Popen(
-        command, env={**os.environ, **shop.environment()}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    pages = {"label": f"com.docker.compose.project={shop.name}-core"}
-    eventually(lambda: len([c for c in shop.client.containers.list(filters=pages) if "-page-" in c.name]) > 1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    shop.deploy()
+    both = [shop.ops("deploy", "--yes") for _ in range(2)]
+    told = [(process.communicate()[1], process.returncode) for process in both]
+    first, second = sorted(told, key=lambda one: one[1])
+    assert first[1] == 0
+    assert second[1] == ExitCode.REFUSED
+    assert "cannot deploy: deploy (process " in second[0]
     assert shop.drifts() == set()
-    assert shop.ask().headers["X-Version"] == "1.0.1"
-    assert shop.changes() == {}
 
 
 def test_a_release_runs_by_hand_and_changes_nothing(shop: Shop):

@@ -10,7 +10,7 @@ from recorded_engine import RecordedEngine
 from sutazai_ops.deployment.deploy import DeploymentFailed
 from sutazai_ops.deployment.deployments import Deployments
 from sutazai_ops.deployment.release import Outcome
-from sutazai_ops.engines import Act
+from sutazai_ops.engines import Act, NoEngine
 from sutazai_ops.errors import OpsError
 from sutazai_ops.installation import Installation
 from sutazai_ops.progress import Silent
@@ -158,6 +158,124 @@ def test_naming_a_service_leaves_the_changes_of_the_others_for_later(shop):
     shop.deploy(services=["web"])
     assert shop.running() == {"db": "shop/db:1.0", "web": "shop/web:2.0", "eye": "shop/eye:1.0"}
     assert {step.service for step in shop.deployments.prepare().plan.changes} == {"eye"}
+
+
+class Killed(BaseException):
+    """In the place of SIGKILL: nobody catches it."""
+
+
+KILLABLE = ("ensure_networks", "check", "pull", "observe", "observe_project", "bring", "remove")
+
+
+def kill_at(shop: Shop, call: int) -> None:
+    """End the deployment at that call of the engine: before it for an even number, and after it for an odd one."""
+    calls = iter(range(0, 10_000, 2))
+
+    def counted(act):
+        def counts(*arguments):
+            now = next(calls)
+            if now == call:
+                raise Killed
+            answer = act(*arguments)
+            if now + 1 == call:
+                raise Killed
+            return answer
+
+        return counts
+
+    for name in KILLABLE:
+        setattr(shop.engine, name, counted(getattr(shop.engine, name)))
+
+
+def revive(shop: Shop) -> None:
+    for name in KILLABLE:
+        delattr(shop.engine, name)
+
+
+@pytest.mark.parametrize("broken", [None, "shop/eye:2.0"])
+def test_wherever_a_deployment_is_killed_the_next_one_converges(tmp_path, broken):
+    for call in range(200):
+        (tmp_path / str(call)).mkdir()
+        shop = Shop(tmp_path / str(call))
+        shop.deploy()
+        shop.write(web="2.0", eye="2.0")
+        if broken:
+            shop.engine.broken.add(broken)
+        kill_at(shop, call)
+        try:
+            shop.deploy()
+            break
+        except Killed:
+            pass
+        except DeploymentFailed:
+            break
+        finally:
+            revive(shop)
+        shop.engine.broken.clear()
+        shop.deploy()
+        assert shop.meant() == shop.running() == {"db": "shop/db:1.0", "web": "shop/web:2.0", "eye": "shop/eye:2.0"}
+        assert shop.deployments.prepare().plan.changes == ()
+        assert shop.deployments.look_for_drift()[1] == []
+    assert call > 20, "it was killed at every call there is"
+
+
+def test_what_a_killed_deployment_has_brought_is_meant_when_the_next_one_fails(shop):
+    shop.deploy()
+    shop.write(web="2.0", eye="2.0")
+    bring = shop.engine.bring
+
+    def kill_before_eye(order, progress):
+        if "eye" in order.services:
+            raise Killed
+        bring(order, progress)
+
+    shop.engine.bring = kill_before_eye
+    with pytest.raises(Killed):
+        shop.deploy()
+    shop.engine.bring = bring
+    shop.engine.broken.add("shop/eye:2.0")
+    with pytest.raises(DeploymentFailed, match="phase monitoring did not pass, and runs as release 1 again"):
+        shop.deploy()
+    assert shop.running() == {"db": "shop/db:1.0", "web": "shop/web:2.0", "eye": "shop/eye:1.0"}
+    assert shop.meant() == shop.running()
+
+
+def test_an_engine_that_goes_away_is_one_sentence_and_no_roll_back(shop):
+    shop.deploy()
+    shop.write(web="2.0")
+
+    def gone(order, progress):
+        raise NoEngine("no Docker engine answers", remedy="start it")
+
+    shop.engine.bring = gone
+    with pytest.raises(NoEngine, match="the engine went away while core was being rolled out") as told:
+        shop.deploy()
+    assert "deploy again" in told.value.remedy
+    assert shop.deployments.releases.numbers() == [2, 1]
+    del shop.engine.bring
+    shop.deploy()
+    assert shop.meant() == shop.running()
+
+
+def test_a_new_phase_that_fails_stays_as_it_came_up_and_is_what_is_meant(shop):
+    shop.deploy(phases=["core"])
+    shop.write(web="2.0", eye="2.0")
+    shop.engine.broken.add("shop/eye:2.0")
+    with pytest.raises(DeploymentFailed, match="no earlier release of monitoring to go back to"):
+        shop.deploy()
+    assert shop.running() == {"db": "shop/db:1.0", "web": "shop/web:2.0", "eye": "shop/eye:2.0"}
+    assert shop.meant() == shop.running()
+
+
+def test_a_failed_service_that_was_named_leaves_what_else_has_drifted_in_its_phase(shop):
+    shop.deploy()
+    shop.write(web="2.0")
+    shop.engine.broken.add("shop/web:2.0")
+    shop.engine.stop("db")
+    shop.engine.done.clear()
+    with pytest.raises(DeploymentFailed):
+        shop.deploy(services=["web"])
+    assert set(shop.engine.done) == {"bring web"}
 
 
 def test_a_service_that_is_stopped_is_started(shop):

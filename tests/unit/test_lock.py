@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from shelf import commit
@@ -12,7 +15,7 @@ from shelf import commit
 from sutazai_ops.backups.lease import is_leased, lease
 from sutazai_ops.backups.store import Store
 from sutazai_ops.errors import BadInput, OpsError, Refused
-from sutazai_ops.lock import exclusive
+from sutazai_ops.lock import Held, exclusive
 
 
 def holding(body: str) -> subprocess.Popen[str]:
@@ -67,6 +70,35 @@ def test_a_child_process_does_not_keep_the_lock(tmp_path):
             pass
     finally:
         child.communicate()
+
+
+def test_a_child_that_is_given_the_lock_keeps_it_until_it_ends(tmp_path):
+    other = holding(f"""
+import subprocess, sys
+from sutazai_ops.lock import held
+folder = Path({str(tmp_path)!r})
+with exclusive(folder, 'deploy'):
+    subprocess.Popen(["cat", str(folder / "pipe")], stdout=subprocess.DEVNULL, pass_fds=held(folder))""")
+    os.mkfifo(tmp_path / "pipe")
+    other.send_signal(signal.SIGKILL)
+    other.communicate()
+    with pytest.raises(Held, match=r"what deploy .* had started holds the lock") as told, exclusive(tmp_path, "deploy"):
+        pass
+    assert told.value.outlived
+    with (tmp_path / "pipe").open("w"):
+        pass
+    free(tmp_path)
+
+
+def free(folder: Path) -> None:
+    """Wait until nobody holds the lock any more."""
+    for _ in range(200):
+        try:
+            with exclusive(folder, "deploy"):
+                return
+        except Held:
+            time.sleep(0.05)
+    pytest.fail("the lock is still held")
 
 
 def test_a_lock_can_be_taken_again_after_an_error_inside_of_it(tmp_path):

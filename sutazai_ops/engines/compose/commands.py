@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from functools import cache
 from typing import TYPE_CHECKING
 
+from sutazai_ops.engines.base import NoEngine
 from sutazai_ops.engines.processes import ENVIRONMENT
 from sutazai_ops.errors import CommandFailed, ToolMissing
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sutazai_ops.engines.base import Order
+    from sutazai_ops.errors import OpsError
 
 OLDEST = (2, 24)
 REACHING = ("HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
@@ -28,6 +31,8 @@ INSTALL = (
     "install Docker's packages (https://docs.docker.com/engine/install/), or on Debian 13:"
     " apt install docker.io docker-cli docker-compose"
 )
+GONE = ("Cannot connect to the Docker daemon", "error during connect", "unexpected EOF")
+"""How the command line says that the engine is not there, or no longer."""
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 
@@ -52,24 +57,61 @@ def configuration(order: Order) -> list[str]:
     return ["docker", "compose", "--project-name", order.project, "--file", str(order.file), "config", "--quiet"]
 
 
-def start(argv: Sequence[str]) -> subprocess.Popen[str]:
-    """Start a command, its words to be read from its standard error.
+class Running:
+    """A command under way.
+
+    Compose that is ended in the middle leaves containers under names that its next run trips over. So one that its
+    parent's death finds at work goes on to its end: its words go into a file, since a pipe that nobody reads any more
+    would end it, and it is given the lock, which the next deployment then waits for.
+    """
+
+    def __init__(self, argv: Sequence[str], keeping: tuple[int, ...]) -> None:
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the command)
+        self._process = subprocess.Popen(
+            argv,
+            env=environment(),
+            # Compose asks whether a volume that differs may be made anew, and with it its data: nobody answers.
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._words,
+            pass_fds=keeping,
+            start_new_session=True,
+        )
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it is at work."""
+        return self._process.poll()
+
+    def finish(self, seconds: float) -> tuple[int, str]:
+        """Wait for its end, and return its exit code and what it said; one that takes longer is ended."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.end()
+            return self._process.returncode, f"it was not done after {seconds:.0f} s"
+        self._words.seek(0)
+        with self._words:
+            return code, self._words.read().decode(errors="replace")
+
+    def end(self) -> None:
+        """Have it end, and wait until it has."""
+        self._process.terminate()
+        self._process.wait()
+        self._words.close()
+
+
+def start(argv: Sequence[str], keeping: tuple[int, ...] = ()) -> Running:
+    """Start a command.
+
+    Args:
+        argv: the command.
+        keeping: open files that it keeps open until its end, such as a lock.
 
     Raises:
         ToolMissing: when there is no docker here, or its Compose is older than 2.24.
     """
     require_compose()
-    return subprocess.Popen(
-        argv,
-        env=environment(),
-        # Compose asks whether a volume that differs may be made anew, and with it its data: nobody answers.
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    return Running(argv, keeping)
 
 
 def environment() -> dict[str, str]:
@@ -102,11 +144,13 @@ def require_compose() -> str:
     return version
 
 
-def failure(words: str, what: str) -> CommandFailed:
-    """What Compose complained of, in its own last words."""
+def failure(words: str, what: str) -> OpsError:
+    """What Compose complained of, in its own last words; `NoEngine` when the engine went away."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     said = next((line for line in reversed(lines) if "error" in line.lower() or "failed" in line.lower()), "")
     said = said or (lines[-1] if lines else "it gave no reason")
+    if any(part in said for part in GONE):
+        return NoEngine(f"{what}: {said}", remedy="start the Docker engine, and deploy again")
     return CommandFailed(f"{what}: {said.removeprefix('Error response from daemon: ')}", remedy=_remedy(said))
 
 

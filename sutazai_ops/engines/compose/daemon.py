@@ -8,7 +8,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sutazai_ops.errors import CommandFailed, OpsError, Unreachable
+from sutazai_ops.engines.base import NoEngine
+from sutazai_ops.errors import CommandFailed, OpsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ def connect(seconds: int = SECONDS) -> APIClient:
     """Connect to the engine.
 
     Raises:
-        Unreachable: when none answers, saying where it was looked for.
+        NoEngine: when none answers, saying where it was looked for.
     """
     import docker
     from docker.errors import DockerException
@@ -72,16 +73,16 @@ def _remedy(said: str) -> str:
     return "mend it, and try again"
 
 
-def _unreachable(error: Exception) -> OpsError:
+def _unreachable(error: Exception) -> NoEngine:
     import os
 
     where = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock, or the current docker context"
     if "Permission denied" in str(error) or "PermissionError" in str(error):
-        return Unreachable(
+        return NoEngine(
             "this user may not speak to the Docker engine",
             where=where,
             remedy="run as one who may, or join the group: sudo usermod -aG docker $USER, then log in again",
         )
-    return Unreachable(
+    return NoEngine(
         "no Docker engine answers", where=where, remedy="start it (sudo systemctl start docker), or set DOCKER_HOST"
     )

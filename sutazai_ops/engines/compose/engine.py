@@ -35,6 +35,7 @@ from sutazai_ops.engines.compose.observe import (
 from sutazai_ops.engines.compose.waiting import wait_until_well
 from sutazai_ops.engines.external import external_server, product_of
 from sutazai_ops.errors import BadInput, CommandFailed, OpsError, Refused, ToolMissing, Unreachable, Unsupported
+from sutazai_ops.lock import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 LOG_LINES = 20
 COMPOSE_SECONDS = 900
 """How long one `docker compose up` may take before it is ended: images are there already when it starts."""
+PAUSE_SECONDS = 0.2
 STAMPED = "sutazai.network"
 """On networks that we made."""
 IN_A_CONTAINER = Path("/.dockerenv")
@@ -170,9 +172,8 @@ class ComposeEngine:
 
     def check(self, order: Order) -> None:
         """Have Compose itself read the order's file; raises `BadInput` with what it does not take."""
-        process = commands.start(commands.configuration(order))
-        words = process.communicate(timeout=COMPOSE_SECONDS)[1]
-        if process.returncode != 0:
+        code, words = commands.start(commands.configuration(order)).finish(COMPOSE_SECONDS)
+        if code != 0:
             lines = [line.strip() for line in words.splitlines() if line.strip()]
             raise BadInput(
                 f"Compose does not take the phase {order.file.stem}: {lines[-1] if lines else 'it gave no reason'}",
@@ -224,15 +225,14 @@ class ComposeEngine:
         services: Sequence[str],
         look: Callable[[], Mapping[str, Sequence[Inspected]]],
     ) -> None:
-        process = commands.start(argv)
+        command = commands.start(argv, held(self._settings.releases))
         try:
-            broken = wait_until_well(look, services, _one_shots(order), at_most=self._patience, worker=process.poll)
-            words = process.communicate(timeout=COMPOSE_SECONDS)[1]
+            broken = wait_until_well(look, services, _one_shots(order), at_most=self._patience, worker=command.poll)
+            code, words = command.finish(COMPOSE_SECONDS)
         except BaseException:
-            process.terminate()
-            process.communicate()
+            command.end()
             raise
-        if process.returncode != 0 and not broken:
+        if code != 0 and not broken:
             raise commands.failure(words, f"cannot start {', '.join(services)}")
         if broken:
             raise self._not_well(broken, look())
@@ -245,15 +245,25 @@ class ComposeEngine:
 
     def retire(self, containers: Sequence[Container]) -> None:
         """Stop these containers as their grace period allows, and remove them. Volumes stay."""
-        from docker.errors import NotFound
-
         for container in containers:
             with daemon.speaking(f"cannot remove {container.name}"):
-                try:
-                    self._docker.stop(container.id)
-                    self._docker.remove_container(container.id, v=False, force=True)
-                except NotFound:
-                    continue
+                self._retire(container.id)
+
+    def _retire(self, container: str) -> None:
+        from docker.errors import APIError, NotFound
+
+        try:
+            self._docker.stop(container)
+            self._docker.remove_container(container, v=False, force=True)
+        except NotFound:
+            return
+        except APIError as error:
+            if "already in progress" not in str(error.explanation):
+                raise
+            # Whoever was told to remove it before us, and was killed meanwhile.
+            deadline = time.monotonic() + daemon.SECONDS
+            while self._look_at(container) and time.monotonic() < deadline:
+                time.sleep(PAUSE_SECONDS)
 
     def remove(self, project: str, services: Sequence[str]) -> None:
         """Stop and remove all containers of these services. Volumes stay; what is not there is passed over."""
