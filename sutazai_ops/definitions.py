@@ -7,9 +7,11 @@ import dagster as dg
 
 from sutazai_ops.backups.defs import defs as backups
 from sutazai_ops.deployment.defs import defs as deployment
+from sutazai_ops.deployment.meant import meant_to_run
 from sutazai_ops.installation import read_installation
 from sutazai_ops.monitoring.defs import defs as monitoring
 from sutazai_ops.orchestration import Operations
+from sutazai_ops.slo.defs import defs as objectives
 
 
 @dg.definitions
@@ -20,5 +22,6 @@ def defs() -> dg.Definitions:
         deployment(settings, platform),
         backups(settings, platform),
         monitoring(settings, platform),
+        objectives(settings, meant_to_run),
         dg.Definitions(resources={"operations": Operations()}, executor=dg.in_process_executor),
     )
