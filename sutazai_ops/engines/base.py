@@ -16,7 +16,7 @@ from pydantic import SecretStr  # noqa: TC002
 from sutazai_ops.errors import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
@@ -163,6 +163,15 @@ class Usage:
     """Resident bytes of all its processes."""
     cpu_seconds: float
     """Processor time since it started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A process of a service that the kernel ended for want of memory."""
+
+    service: str
+    at: float
+    """Seconds since 1970, as the engine's host counts them."""
 
 
 class Act(StrEnum):
@@ -388,6 +397,14 @@ class Engine(Protocol):
 
     def usages(self, observed: Sequence[Observed]) -> Mapping[str, Usage]:
         """What each of these uses now that was seen to run, asked side by side; one that does not say is left out."""
+
+    def kills(self, since: float) -> Iterator[Kill]:
+        """Each process of a service that the kernel ends for want of memory, as it happens, and those after `since`
+        that the engine still knows of. Goes on until the engine ends it; at once where it does not tell.
+
+        Raises:
+            Unreachable: when the engine does not answer.
+        """
 
     def image_made_at(self, image_id: str) -> datetime | None:
         """When an image of a container was made; None where that is not known."""

@@ -26,12 +26,12 @@ from sutazai_ops.engines.scratch import scratch_server
 from sutazai_ops.errors import BadInput, OpsError, Unreachable, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
-    from sutazai_ops.engines.base import Capacity, Endpoint, ScratchOptions, Server, Tools, Usage
+    from sutazai_ops.engines.base import Capacity, Endpoint, Kill, ScratchOptions, Server, Tools, Usage
     from sutazai_ops.engines.site import Program, Site
     from sutazai_ops.platform import Platform, Product, Service
     from sutazai_ops.progress import Progress
@@ -150,6 +150,10 @@ class EmbeddedEngine(Releases):
         """What each of these uses now; processes that others run are not ours to look at."""
         found = {one.service: self.usage(one.service) for one in observed if one.state is State.RUNNING}
         return {service: usage for service, usage in found.items() if usage is not None}
+
+    def kills(self, since: float) -> Iterator[Kill]:  # noqa: ARG002
+        """None: the kernel tells nobody of a process of its own."""
+        return iter(())
 
     def image_made_at(self, image_id: str) -> datetime | None:  # noqa: ARG002
         """None: processes have no images."""

@@ -36,7 +36,7 @@ class SmallEngine(Known):
         super().__init__(**ports)
         self.observed = list(observed)
         self.used = {one.service: Usage(memory=2**20, cpu_seconds=12.5) for one in observed}
-        self.broken = ""
+        self.broken, self.killed = "", []
 
     def observe(self) -> list[Observed]:
         if self.broken:
@@ -46,6 +46,11 @@ class SmallEngine(Known):
     def usages(self, observed: Sequence[Observed]) -> dict[str, Usage]:
         running = [one.service for one in observed if one.state is State.RUNNING]
         return {name: self.used[name] for name in running if name in self.used}
+
+    def kills(self, since: float):
+        if self.broken:
+            raise Unreachable(self.broken)
+        yield from [one for one in self.killed if one.at >= since]
 
     def image_made_at(self, image_id: str) -> datetime | None:
         return MADE

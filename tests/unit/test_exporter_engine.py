@@ -6,8 +6,8 @@ import pytest
 from probe_servers import service
 from small_engine import BEGAN, MADE, SmallEngine, container, seen
 
-from sutazai_ops.engines import Health, Observed, State, Usage
-from sutazai_ops.monitoring.exporter.collectors.engine import EngineCollector
+from sutazai_ops.engines import Health, Kill, Observed, State, Usage
+from sutazai_ops.monitoring.exporter.collectors.engine import EngineCollector, Kills
 from sutazai_ops.monitoring.exporter.families import check
 from sutazai_ops.monitoring.exporter.tallies import Tallies
 
@@ -93,19 +93,28 @@ def test_what_is_not_meant_to_run_is_not_told():
     assert {name for _, name in looked.figures()} == {"shop"}
 
 
-def test_a_kill_for_want_of_memory_is_counted_once():
+def test_a_kill_for_want_of_memory_is_counted_once_however_often_it_is_told():
     looked = Looked(seen("shop"))
     looked.figures()
     assert looked.kills() == 0
-    killed = container("shop", out_of_memory=True, state=State.STOPPED, exit_code=137)
-    looked.engine.observed = [seen("shop", containers=(killed,))]
+    kills = Kills(looked.engine, looked.tallies, now=lambda: 100.0)
+    looked.engine.killed = [Kill("shop", 99.0), Kill("shop", 101.0), Kill("shop", 102.5)]
     for _ in range(3):
-        looked.figures()
-    assert looked.kills() == 1
-    again = container("shop", out_of_memory=True, restarts=1)
-    looked.engine.observed = [seen("shop", containers=(again,))]
-    looked.figures()
+        kills.follow()
     assert looked.kills() == 2
+    looked.engine.killed.append(Kill("shop", 103.0))
+    kills.follow()
+    assert looked.kills() == 3
+
+
+def test_what_happened_while_the_engine_was_away_is_counted_afterwards():
+    looked = Looked(seen("shop"))
+    kills = Kills(looked.engine, looked.tallies, now=lambda: 100.0)
+    looked.engine.broken = "no Docker engine answers"
+    kills.follow()
+    looked.engine.broken, looked.engine.killed = "", [Kill("shop", 105.0)]
+    kills.follow()
+    assert looked.kills() == 1
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.ELSEWHERE])

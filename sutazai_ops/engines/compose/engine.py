@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from sutazai_ops.engines.base import Capacity, Endpoint, Health, Observed, State, Usage
+from sutazai_ops.engines.base import Capacity, Endpoint, Health, Kill, Observed, State, Usage
 from sutazai_ops.engines.compose import commands, daemon
 from sutazai_ops.engines.compose.images import pull_missing
 from sutazai_ops.engines.compose.observe import (
@@ -38,7 +38,7 @@ from sutazai_ops.errors import BadInput, CommandFailed, OpsError, Refused, ToolM
 from sutazai_ops.lock import held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -471,6 +471,15 @@ class ComposeEngine:
         with daemon.speaking("cannot ask what a container uses"):
             stats = self._docker.stats(container, stream=False, one_shot=True)
         return Usage(memory=_working_set(stats), cpu_seconds=stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9)
+
+    def kills(self, since: float) -> Iterator[Kill]:
+        """Each process of a service that the kernel ends for want of memory, as it happens; see `Engine.kills`."""
+        ours = {(phase.project, name) for phase in self._platform.phases for name in phase.services}
+        with daemon.speaking("cannot follow the events of the engine"):
+            for event in self._docker.events(since=int(since), filters={"event": "oom"}, decode=True):
+                labels = event["Actor"]["Attributes"]
+                if (labels.get(PROJECT), labels.get(SERVICE)) in ours:
+                    yield Kill(labels[SERVICE], event["timeNano"] / 1e9)
 
     def image_made_at(self, image_id: str) -> datetime | None:
         """When an image was made, asked once an image; None where the engine no longer has it."""

@@ -15,6 +15,7 @@ from sutazai_ops import __version__
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.exporter.board import Board
 from sutazai_ops.monitoring.exporter.collectors import collectors_for
+from sutazai_ops.monitoring.exporter.collectors.engine import Kills
 from sutazai_ops.monitoring.exporter.collectors.probes import Asked, WatchedProbe, unprobed
 from sutazai_ops.monitoring.exporter.families import families
 from sutazai_ops.monitoring.exporter.measured import Measured
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 FOR_EVER = float("inf")
 SECOND_LOOK_SECONDS = 3.0
+KILLS_SECONDS = 5.0
+"""After how long the engine's events are followed again where they came to an end."""
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +72,8 @@ class Measuring:
         """Begin to measure."""
         self.follow()
         self.schedule.add(Work("what is meant to run", self._interval, self.follow), first_within=self._interval)
+        if self.watch.engine.name != "embedded":
+            self.schedule.add(Work("kills", KILLS_SECONDS, Kills(self.watch.engine, self.tallies).follow))
         self.schedule.add(Work("second look", FOR_EVER, self._look_again), first_within=FIRST_WITHIN)
         self.schedule.start()
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WORKERS = 16
-"""How many are at work at once, so that what is measured is the platform and not this machine."""
+WORKERS = 17
+"""How many are at work at once, so that what is measured is the platform and not this machine; one follows events."""
 TURN_SECONDS = 1.0
 """How long a work waits for its turn; those that are well give theirs back in milliseconds."""
 JITTER = 0.1
