@@ -23,6 +23,7 @@ from sutazai_ops.commands import (
     exporter,
     images,
     ledger,
+    lint,
     platform,
     probe,
     restore,
@@ -60,6 +61,7 @@ app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(images.app, name="images")
 app.add_typer(config.app, name="config")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(lint.app, name="lint")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001  (typer calls it with the flag's value)

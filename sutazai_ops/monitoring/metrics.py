@@ -1,7 +1,8 @@
 """Which metrics exist: every name that the platform's exporters serve, with its kind and its labels.
 
-`metrics.yaml` is that list. Whatever asks Prometheus for something is held against it, so that no rule and no panel
-waits for a number that nobody measures; our own exporter serves what stands there under its name and nothing else.
+`metrics.yaml` is that list, and of programs that are not ours `served/` holds all the rest that they serve. Whatever
+asks Prometheus for something is held against it, so that no rule and no panel waits for a number that nobody measures;
+our own exporter serves what stands there under its name and nothing else.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from sutazai_ops.errors import BadInput
 from sutazai_ops.model import Model
+from sutazai_ops.words import nearest
 
 CATALOGUE = Path(__file__).with_name("metrics.yaml")
+SERVED = Path(__file__).with_name("served")
+# Some thousand lines: libyaml reads them in a tenth of the time.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SCRAPE_LABELS = frozenset({"job", "instance", "service"})
 """What Prometheus adds to every series that it scrapes; the last by our own configuration of it (`scrape.py`)."""
 OF_EVERY_SCRAPE = (
@@ -37,6 +42,8 @@ class Kind(StrEnum):
     GAUGE = "gauge"
     HISTOGRAM = "histogram"
     SUMMARY = "summary"
+    UNTYPED = "untyped"
+    """Its exporter does not say."""
 
 
 class Metric(Model):
@@ -91,6 +98,14 @@ class Catalogue(Model):
         """Every name that can be asked for."""
         return sorted(self.series)
 
+    def nearest(self, name: str) -> str:
+        """Ask back with the name most like `name` among those that begin with the same word; empty where none is near.
+
+        Names of one exporter are alike in most of their letters, so one of another is hardly ever what was meant.
+        """
+        family = name.partition("_")[0] + "_"
+        return nearest(name, [one for one in self.series if one.startswith(family)], likeness=0.8)
+
     def with_recorded(self, recorded: Iterable[Series]) -> Catalogue:
         """This catalogue and what recording rules add to it."""
         return Catalogue(series={**self.series, **{one.name: one for one in recorded}})
@@ -103,7 +118,14 @@ def exporters() -> Mapping[str, Exporter]:
     Raises:
         BadInput: where the catalogue cannot be read; names the entry.
     """
-    return read_exporters(CATALOGUE)
+    known = dict(read_exporters(CATALOGUE))
+    for file in sorted(SERVED.glob("*.yaml")):
+        for name, served in read_exporters(file).items():
+            curated = known.get(name)
+            known[name] = (
+                curated.model_copy(update={"metrics": {**served.metrics, **curated.metrics}}) if curated else served
+            )
+    return known
 
 
 @cache
@@ -115,7 +137,7 @@ def catalogue() -> Catalogue:
 def read_exporters(path: Path) -> Mapping[str, Exporter]:
     """Read one catalogue file; raises `BadInput` naming the file and the entry."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506  (it is a safe loader)
         return EXPORTERS.validate_python(content)
     except (OSError, yaml.YAMLError) as error:
         raise BadInput(f"cannot read the catalogue of metrics: {error}", where=str(path)) from error
@@ -135,8 +157,20 @@ def flatten(known: Mapping[str, Exporter]) -> Catalogue:
         for name, metric in entry.metrics.items():
             labels = frozenset({*metric.labels, *entry.labels, *SCRAPE_LABELS})
             for one in series_of(name, metric, labels, exporter):
-                found[one.name] = one
+                found[one.name] = _both(found.get(one.name), one)
     return Catalogue(series=found)
+
+
+def _both(first: Series | None, second: Series) -> Series:
+    """What two exporters serve under one name has the labels and edges of either."""
+    if first is None:
+        return second
+    return first.model_copy(
+        update={
+            "labels": first.labels | second.labels,
+            "edges": tuple(sorted({*first.edges, *second.edges})) if first.edges and second.edges else (),
+        }
+    )
 
 
 def series_of(name: str, metric: Metric, labels: frozenset[str], exporter: str) -> list[Series]:

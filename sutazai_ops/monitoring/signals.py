@@ -19,7 +19,6 @@ from sutazai_ops.model import Model
 from sutazai_ops.monitoring.entries import read_entries
 from sutazai_ops.monitoring.metrics import OF_EVERY_SCRAPE, Exporter, Metric, catalogue, flatten
 from sutazai_ops.monitoring.promql import asked_ranges
-from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -157,5 +156,5 @@ def _refuse_unknown_metrics(entry: Entry, key: str, names: Iterable[str], signal
     known = signal.catalogue()
     for name in names:
         if known.find(name) is None:
-            remedy = nearest(name, known.names()) or "if an application of yours exports it, say so under metrics:"
+            remedy = known.nearest(name) or "if an application of yours exports it, say so under metrics:"
             raise entry.refuse(f"nobody exports {name}, which the signal {signal.name} asks for", key, remedy=remedy)

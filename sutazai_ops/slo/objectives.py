@@ -228,7 +228,7 @@ def _refuse_unknown(read: Read, key: str, selector: Selector, kind: Kind, known:
         raise read.entry.refuse(
             f"{key} of {read.objective.name} asks for {selector.name}, which nobody exports",
             key,
-            remedy=nearest(name, known.names()) or "if an application of yours does, say so under metrics:",
+            remedy=known.nearest(name) or "if an application of yours does, say so under metrics:",
         )
     is_right = series.is_bucket if kind is Kind.HISTOGRAM else series.kind is kind
     if not is_right:

@@ -62,8 +62,8 @@ def prepare(node: promql.Call, arguments: Arguments) -> Instant:
     if name in functions.DATE_FUNCTIONS:
         inner: Instant = arguments.vector(0) if arguments.nodes else lambda moment: [({}, moment.at / 1000)]
         return _each(functions.DATE_FUNCTIONS[name], inner)
-    if name in _CALLS:
-        return _CALLS[name](arguments)
+    if name in FUNCTIONS:
+        return FUNCTIONS[name](arguments)
     raise NotSupported(in_words(node))
 
 
@@ -234,7 +234,7 @@ def _expand(template: str, found: re.Match[str]) -> str:
     return re.sub(r"\$(?:\$|\{(?P<braced>\w+)\}|(?P<plain>\w+))", group, template, flags=re.ASCII)
 
 
-_CALLS: dict[str, Callable[[Arguments], Instant]] = {
+FUNCTIONS: dict[str, Callable[[Arguments], Instant]] = {
     "absent": _absent,
     "absent_over_time": _absent_over_time,
     "clamp": lambda args: _clamp(args, args.scalar(1), args.scalar(2)),
@@ -251,3 +251,4 @@ _CALLS: dict[str, Callable[[Arguments], Instant]] = {
     "timestamp": _timestamp,
     "vector": _vector_of_scalar,
 }
+"""Functions that are not simply one of numbers in `functions`, each from its arguments."""

@@ -18,7 +18,14 @@ from sutazai_ops.monitoring.promql import aggregate, calls, selectors, vectors
 from sutazai_ops.monitoring.promql.aggregate import Grouping
 from sutazai_ops.monitoring.promql.calls import Arguments
 from sutazai_ops.monitoring.promql.functions import Range
-from sutazai_ops.monitoring.promql.parse import SUBQUERY_STEP_MS, NotSupported, in_words, milliseconds_of, parse
+from sutazai_ops.monitoring.promql.parse import (
+    SUBQUERY_STEP_MS,
+    NotSupported,
+    in_words,
+    is_scalar,
+    milliseconds_of,
+    parse,
+)
 from sutazai_ops.monitoring.promql.samples import milliseconds
 from sutazai_ops.monitoring.promql.selectors import Moment
 from sutazai_ops.monitoring.promql.vectors import Matching, Operation, without_name
@@ -59,24 +66,10 @@ def require_evaluable(expression: str) -> None:
 @lru_cache(maxsize=2048)
 def _prepared(expression: str) -> Instant:
     tree = parse(expression)
-    if _is_scalar(tree):
+    if is_scalar(tree):
         scalar = _scalar(tree)
         return lambda moment: [({}, scalar(moment))]
     return _vector(tree)
-
-
-def _is_scalar(node: Any) -> bool:  # noqa: ANN401  (the parser's nodes have no useful common type)
-    match node:
-        case promql.NumberLiteral():
-            return True
-        case promql.ParenExpr() | promql.UnaryExpr():
-            return _is_scalar(node.expr)
-        case promql.BinaryExpr():
-            return _is_scalar(node.lhs) and _is_scalar(node.rhs)
-        case promql.Call():
-            return bool(node.func.return_type == promql.ValueType.Scalar)
-        case _:
-            return False
 
 
 def _scalar(node: Any) -> Scalar:  # noqa: ANN401
@@ -174,8 +167,8 @@ def _binary(node: promql.BinaryExpr) -> Instant:
         raise NotSupported(f"the operator {symbol}")
     matching = _matching(node.modifier)
     operation = Operation(symbol, matching, bool(node.modifier and node.modifier.return_bool))
-    if _is_scalar(node.lhs) or _is_scalar(node.rhs):
-        scalar_first = _is_scalar(node.lhs)
+    if is_scalar(node.lhs) or is_scalar(node.rhs):
+        scalar_first = is_scalar(node.lhs)
         scalar = _scalar(node.lhs if scalar_first else node.rhs)
         vector = _vector(node.rhs if scalar_first else node.lhs)
         return lambda moment: vectors.combine_scalar(

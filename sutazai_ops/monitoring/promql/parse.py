@@ -91,6 +91,21 @@ def children(node: Any) -> list[Any]:  # noqa: ANN401
             return []
 
 
+def is_scalar(node: Any) -> bool:  # noqa: ANN401
+    """Whether a node is one number and not a vector."""
+    match node:
+        case promql.NumberLiteral():
+            return True
+        case promql.ParenExpr() | promql.UnaryExpr():
+            return is_scalar(node.expr)
+        case promql.BinaryExpr():
+            return is_scalar(node.lhs) and is_scalar(node.rhs)
+        case promql.Call():
+            return bool(node.func.return_type == promql.ValueType.Scalar)
+        case _:
+            return False
+
+
 def metric_name(selector: promql.VectorSelector) -> str | None:
     """The name that a selector asks for; None where it asks for no single one."""
     if selector.name is not None:
