@@ -91,7 +91,10 @@ def test_an_alert_waits_and_stays_as_prometheus_lets_it(promtool: Promtool, tmp_
         st.sampled_from([0, 60, 150]),
     )
     def compare(values: list[Point], waits: int, stays: int) -> None:
-        book = rulebook([signal()], [threshold(**{"for": f"{waits}s", "keep_firing_for": f"{stays}s"})])
+        # A little beside the samples: of one that is exactly five minutes old, Prometheus 2 and 3 differ.
+        book = rulebook(
+            [signal(query="load offset 7s")], [threshold(**{"for": f"{waits}s", "keep_firing_for": f"{stays}s"})]
+        )
         series = {"load": values}
         minutes = range(len(values) // 2 + 6)
         asked = [Question("ALERTS", 60 * minute + 7) for minute in minutes]
