@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from rulebooks import PACKAGED
 
-from sutazai_ops.monitoring.metrics import catalogue
+from sutazai_ops.monitoring.dashboards import dashboards_for
+from sutazai_ops.monitoring.dashboards.boards import bound
+from sutazai_ops.monitoring.dashboards.panels import Source
+from sutazai_ops.monitoring.metrics import catalogue, exporters
 from sutazai_ops.monitoring.promql import aggregate, calls, functions, parse
 from sutazai_ops.monitoring.promql.lint import NAMES, Finding, Known, lint
 
@@ -188,6 +191,19 @@ def test_no_signal_of_the_platform_has_a_finding() -> None:
         for finding in (lint(expression, Known(signal.catalogue())) if expression else ())
     ]
     assert asked == []
+
+
+def test_no_panel_of_a_dashboard_has_a_finding() -> None:
+    known = Known(PACKAGED.catalogue())
+    asked = [
+        (board.title, panel.title, bound(query.expression))
+        for board in dashboards_for(PACKAGED, exporters().keys())
+        for panel in board.panels
+        if panel.source is Source.PROMETHEUS
+        for query in panel.queries
+    ]
+    assert len(asked) > 50
+    assert [(*place, lint(expression, known)) for *place, expression in asked if lint(expression, known)] == []
 
 
 def test_every_rule_stands_on_its_page_with_an_expression_that_breaks_it_and_one_that_does_not() -> None:
