@@ -72,6 +72,7 @@ def _given(settings: Settings) -> dict[str, str]:
         "SECRETS_FOLDER": str(settings.secrets),
         "GENERATED_FOLDER": str(settings.generated),
         "HOME_FOLDER": str(settings.home),
+        "STATUS_FOLDER": str(settings.status_page_folder),
         # Whoever reads what only the owner of the home folder may read has to be that owner.
         "HOME_OWNER": owner,
         "PROMETHEUS_RETENTION_DAYS": str(settings.monitoring.retention_days),

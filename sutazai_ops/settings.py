@@ -247,6 +247,8 @@ class StatusPageSettings(Model):
     """Where they find it, ending in a slash; the feed names it."""
     stale_after_seconds: int = Field(default=300, ge=60)
     """How old the page may be and still speak of now."""
+    folder: AnyPath | None = None
+    """Where its files are written, and served from; `status-page/public` in the home folder if left out."""
 
 
 class Settings(BaseSettings):
@@ -325,7 +327,7 @@ class Settings(BaseSettings):
     @property
     def status_page_folder(self) -> Path:
         """Where the files of the status page are written, and served from."""
-        return self.generated / "status-page"
+        return self.status_page.folder or self.home / "status-page" / "public"
 
     @property
     def status_page_basis(self) -> Path:

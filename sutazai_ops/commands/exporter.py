@@ -49,6 +49,8 @@ def _write_the_status_page(here: Installation, exporter: Exporter) -> None:
     from sutazai_ops.monitoring.exporter.schedule import Work
     from sutazai_ops.monitoring.exporter.serve import Page
     from sutazai_ops.monitoring.promql import evaluate
+    from sutazai_ops.slo.objectives import read_objectives
+    from sutazai_ops.status_page.basis import journeys_of
     from sutazai_ops.status_page.page import FEED, JSON, PAGE
     from sutazai_ops.status_page.writer import EVERY_SECONDS, Writer
 
@@ -56,7 +58,8 @@ def _write_the_status_page(here: Installation, exporter: Exporter) -> None:
         with exporter.alerting.lock:
             return [one.value for one in evaluate(selector, exporter.alerting.samples, time.time())]
 
-    writer = Writer(here.settings, newest, lambda: exporter.alerting.evaluated_at)
+    journeys = journeys_of(read_objectives(here.platform).values())
+    writer = Writer(here.settings, newest, lambda: exporter.alerting.evaluated_at, journeys)
 
     def answer(name: str, kind: str) -> Ask:
         def page(query: str) -> Page:  # noqa: ARG001  (the page is the same for everybody)

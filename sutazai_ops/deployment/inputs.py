@@ -74,15 +74,19 @@ def gather(settings: Settings, platform: Platform, services: Collection[str], wh
 def write_generated(settings: Settings, platform: Platform) -> None:
     """Bring the configuration and the copies of secrets that are made for services up to date, before they are read.
 
+    The status page's folder is made as well: Docker would make it as root's, and nobody else could write the page.
+
     Raises:
         BadInput: for a file of signals or thresholds that is wrong, or a receiver's that is not there.
         OpsError: when it cannot be written.
     """
     from sutazai_ops.monitoring.additions import copy_secrets
     from sutazai_ops.monitoring.configuration import write_configuration
+    from sutazai_ops.status_page.files import make_folder
 
     write_configuration(settings, platform)
     copy_secrets(settings, platform)
+    make_folder(settings.status_page_folder, owner_of=settings.home)
 
 
 def generate_secrets(settings: Settings, platform: Platform, inputs: Inputs) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sutazai_ops.settings import Settings
 
 HEAD = "# What is set where the platform is deployed from. Made by `sutazai-ops config generate`; changes are lost.\n"
-TOLD_OTHERWISE = ("home", "engine", "deploy", "images", "monitoring.port")
+TOLD_OTHERWISE = ("home", "engine", "deploy", "images", "monitoring.port", "status_page.folder")
 """What is left out, with all below it."""
 
 

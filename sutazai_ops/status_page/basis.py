@@ -66,6 +66,8 @@ def refresh(ledger: Ledger, objectives: Iterable[Objective], file: Path, now: da
     with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, (basis.model_dump_json(indent=1) + "\n").encode())
+    # The exporter may be somebody else than who writes this, and it holds no secret.
+    file.chmod(0o644)
     return basis
 
 
@@ -79,6 +81,13 @@ def read(file: Path) -> Basis | None:
         raise Corrupt(
             "what the status page is made of cannot be read", where=str(file), remedy="sutazai-ops status-page refresh"
         ) from None
+
+
+def journeys_of(objectives: Iterable[Objective]) -> tuple[Journey, ...]:
+    """The journeys, of whose last days nothing is known yet."""
+    return tuple(
+        Journey(title=one.journey.title, days=(), up=one.up, unknown=one.unknown) for one in objectives if one.journey
+    )
 
 
 def gather(

@@ -40,6 +40,8 @@ class Writer:
         settings: Settings,
         ask: Callable[[str], Sequence[float]],
         measured_at: Callable[[], float | None],
+        journeys: Sequence[bases.Journey] = (),
+        *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Write nothing yet.
@@ -48,9 +50,11 @@ class Writer:
             settings: where the files are, and what the page is called.
             ask: the newest values of the series that a selector names; none where there are none.
             measured_at: when they were measured, in seconds since 1970; None where they never were.
+            journeys: what to show while nobody has gathered yet how the last days were.
             clock: tells the time.
         """
         self._settings, self._ask, self._measured_at, self._clock = settings, ask, measured_at, clock
+        self._journeys = tuple(journeys)
         self._since: dict[str, tuple[State, datetime]] = {}
         self._began = clock()
         self.files: Mapping[str, bytes] = {}
@@ -83,7 +87,7 @@ class Writer:
             generated_at=now,
             measured_at=None if measured_at is None else datetime.fromtimestamp(measured_at, UTC),
             stale_after_seconds=settings.stale_after_seconds,
-            journeys=tuple(self._journey(one, now) for one in found.journeys) if found else (),
+            journeys=tuple(self._journey(one, now) for one in (found.journeys if found else self._journeys)),
             notices=found.notices if found else (),
         )
 

@@ -150,6 +150,21 @@ def test_the_job_rolls_every_phase_out_and_every_check_passes(platform: Platform
     assert requests.get(f"http://127.0.0.1:{platform.port}/api/health", timeout=10).status_code == 200
 
 
+def test_users_read_on_the_edge_what_works(platform: Platform):
+    """Written by the exporter's container, which is the home folder's owner, and served by another as nobody's root."""
+    address, page = f"http://127.0.0.1:{platform.port}/status/", ""
+    for _ in range(60):
+        answer = requests.get(address, timeout=10)
+        page = answer.text if answer.ok else ""
+        if "All works" in page:
+            break
+        time.sleep(2)
+    assert "Opening the site" in page
+    assert "All works" in page
+    feed = requests.get(f"{address}feed.xml", timeout=10)
+    assert feed.headers["Content-Type"] == "application/atom+xml"
+
+
 def test_a_second_run_changes_nothing(platform: Platform, run_job):
     before = {name: one.id for name, one in platform.containers().items()}
     assert run_job("deploy_platform").success

@@ -96,7 +96,7 @@ def test_nothing_of_the_inside_gets_from_the_ledger_to_the_page(tmp_path):
     now = datetime.fromisoformat("2026-11-01T09:00:00Z")
     notices.post(ledger, notices.Announcement("Slow", "Please wait.", now), now=now, by="anna")
     basis.refresh(ledger, JOURNEYS, settings.status_page_basis, now)
-    writer = Writer(settings, lambda _: [1.0], now.timestamp, lambda: now)
+    writer = Writer(settings, lambda _: [1.0], now.timestamp, clock=lambda: now)
     writer.write()
     inside = [one.name for one in JOURNEYS] + [str(one.service) for one in JOURNEYS]
     inside += ["anna", "sutazai_probe", "http_requests", "127.0.0.1", "localhost", str(tmp_path)]
@@ -115,9 +115,16 @@ class Clock:
         return self.now
 
 
+def test_before_anybody_gathered_how_the_last_days_were_the_state_of_now_is_told(tmp_path):
+    known = basis.journeys_of(OBJECTIVES)
+    page = Writer(Settings(home=tmp_path), lambda _: [0.0], NOW.timestamp, known, clock=Clock()).page(None)
+    assert [(one.title, one.state) for one in page.journeys] == [(one.title, State.FAILS) for one in known]
+    assert len(known) == 3
+
+
 def test_since_when_it_is_so_is_told_once_it_has_been_seen_to_change(tmp_path):
     clock, up = Clock(), [1.0]
-    writer = Writer(Settings(home=tmp_path), lambda text: up if text == UP else [0.0], clock.now.timestamp, clock)
+    writer = Writer(Settings(home=tmp_path), lambda text: up if text == UP else [0.0], clock.now.timestamp, clock=clock)
     found = basis.Basis(gathered_at=NOW, journeys=(JOURNEY,))
     assert writer.page(found).journeys[0].since is None
     clock.now += 10 * MINUTE
@@ -137,13 +144,13 @@ def test_a_page_is_not_overwritten_before_anything_was_measured(tmp_path):
 
 def test_what_was_measured_long_ago_is_said_to_be_old(tmp_path):
     clock = Clock()
-    writer = Writer(Settings(home=tmp_path), lambda _: [1.0], (NOW - timedelta(hours=2)).timestamp, clock)
+    writer = Writer(Settings(home=tmp_path), lambda _: [1.0], (NOW - timedelta(hours=2)).timestamp, clock=clock)
     assert writer.page(basis.Basis(gathered_at=NOW, journeys=(JOURNEY,))).is_stale
 
 
 def test_a_disk_that_takes_nothing_is_said_once_and_ends_nothing(tmp_path, caplog):
-    (tmp_path / "generated").write_text("a file")
-    writer = Writer(Settings(home=tmp_path), lambda _: [1.0], NOW.timestamp, Clock())
+    (tmp_path / "status-page").write_text("a file")
+    writer = Writer(Settings(home=tmp_path), lambda _: [1.0], NOW.timestamp, clock=Clock())
     with caplog.at_level(logging.ERROR):
         writer.write()
         writer.write()
