@@ -56,7 +56,7 @@ def test_every_service_that_extend_shows_is_read(tmp_path):
         assert [service.name for service in read_platform(tmp_path).backed_up()] == ["orders"]
 
 
-@pytest.mark.parametrize("document", [*DOCS.glob("*.md"), DOCS.parent / "README.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [*DOCS.rglob("*.md"), DOCS.parent / "README.md"], ids=lambda path: path.name)
 def test_every_link_of_a_document_leads_somewhere(document):
     links = re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []
