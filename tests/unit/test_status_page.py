@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import os
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +21,7 @@ from status_sample import DAY, MINUTE, NOW, sample_page
 from sutazai_ops.errors import OpsError
 from sutazai_ops.reports.page import clean
 from sutazai_ops.status_page import model as m
-from sutazai_ops.status_page.files import write
+from sutazai_ops.status_page.files import make_folder, write
 from sutazai_ops.status_page.page import FEED, JSON, PAGE, headline, render
 
 RULES = etree.RelaxNG(etree.parse(str(Path(__file__).with_name("atom.rng"))))
@@ -199,6 +200,23 @@ def test_files_are_replaced_whole_and_can_be_read_by_whoever_serves_them(tmp_pat
     assert sorted(path.name for path in folder.iterdir()) == ["feed.xml", "index.html", "status.json"]
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
     assert (folder / PAGE).read_bytes() == render(sample_page(notices=()))[PAGE]
+
+
+def test_a_file_that_says_the_same_is_left_alone(tmp_path):
+    write(render(sample_page()), tmp_path)
+    feed, page = (tmp_path / FEED).stat(), (tmp_path / PAGE).stat()
+    write(render(sample_page(generated_at=NOW + MINUTE)), tmp_path)
+    assert (tmp_path / FEED).stat().st_mtime_ns == feed.st_mtime_ns
+    assert (tmp_path / PAGE).stat().st_ino != page.st_ino
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder for somebody else")
+def test_the_folder_is_made_for_the_owner_of_the_home_folder(tmp_path):
+    os.chown(tmp_path, 1234, 1234)
+    folder = tmp_path / "status-page" / "public"
+    make_folder(folder, owner_of=tmp_path)
+    make_folder(folder, owner_of=tmp_path)
+    assert {(one.stat().st_uid, one.stat().st_mode & 0o777) for one in (folder, folder.parent)} == {(1234, 0o755)}
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
