@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -59,7 +62,9 @@ class Answer:
     """Where it sends us instead, without the query, which may hold a token; empty where it does not."""
 
 
-def get(url: str, *, seconds: float, at_most: int = READ_BYTES, redirects: int = REDIRECTS) -> Answer:
+def get(
+    url: str, *, seconds: float, at_most: int = READ_BYTES, redirects: int = REDIRECTS, name: str | None = None
+) -> Answer:
     """Ask for a page.
 
     Args:
@@ -67,19 +72,20 @@ def get(url: str, *, seconds: float, at_most: int = READ_BYTES, redirects: int =
         seconds: for everything together, redirects too.
         at_most: bytes of the answer that are read.
         redirects: how many are followed, to the same scheme, host and port alone.
+        name: over TLS, whom to ask for at that address, and whom its certificate has to be of; the host's own if None.
 
     Raises:
         Unreachable: when no whole answer came: refused, reset, not HTTP, or not in time.
     """
     end = time.monotonic() + seconds
-    answer, target = _ask(url, seconds, at_most)
+    answer, target = _ask(url, seconds, at_most, name=name)
     for _ in range(redirects):
         left = end - time.monotonic()
         if not target or _origin(target) != _origin(url):
             break
         if left <= 0:
             raise Unreachable(_late(url, seconds), where=_shown(url))
-        answer, target = _ask(target, left, at_most)
+        answer, target = _ask(target, left, at_most, name=name)
     return answer
 
 
@@ -88,14 +94,16 @@ def post(url: str, content: object, *, seconds: float, at_most: int = READ_BYTES
     return _ask(url, seconds, at_most, json.dumps(content))[0]
 
 
-def _ask(url: str, seconds: float, at_most: int, sent: str | None = None) -> tuple[Answer, str]:
+def _ask(
+    url: str, seconds: float, at_most: int, sent: str | None = None, name: str | None = None
+) -> tuple[Answer, str]:
     """One answer, and in full where it sends us."""
     method, headers = ("GET", {}) if sent is None else ("POST", {"Content-Type": "application/json"})
     deadline = _Deadline()
     try:
         with (
             deadline.running(seconds),
-            _session(deadline) as session,
+            _session(deadline, name) as session,
             session.request(
                 method, url, data=sent, headers=headers, timeout=seconds, stream=True, allow_redirects=False
             ) as response,
@@ -144,9 +152,15 @@ class _Deadline:
 class _Adapter(HTTPAdapter):
     """Gives every socket that it opens to a deadline."""
 
-    def __init__(self, deadline: _Deadline) -> None:
+    def __init__(self, deadline: _Deadline, name: str | None = None) -> None:
+        self._name = name
         super().__init__()
         self._deadline = deadline
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        if self._name:
+            kwargs["server_hostname"] = self._name
+        super().init_poolmanager(*args, **kwargs)
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
@@ -161,13 +175,24 @@ class _Adapter(HTTPAdapter):
         return pool
 
 
-def _session(deadline: _Deadline) -> requests.Session:
+def _session(deadline: _Deadline, name: str | None) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     session.headers.update(HEADERS)
-    for scheme in USUAL_PORTS:
-        session.mount(f"{scheme}://", _Adapter(deadline))
+    session.mount("http://", _Adapter(deadline))
+    session.mount("https://", _Adapter(deadline, name))
+    if name:
+        session.headers["Host"] = name
+    session.verify = _trusted() or True
     return session
+
+
+@cache
+def _trusted() -> str | None:
+    """The file or folder of whom this machine trusts; None where it has none, and a package's list has to do."""
+    paths = ssl.get_default_verify_paths()
+    has_folder = paths.capath is not None and any(Path(paths.capath).glob("*.0"))
+    return paths.cafile or (paths.capath if has_folder else None)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
@@ -191,6 +216,9 @@ def _why(url: str, error: BaseException) -> str:
     chain = [error]
     while cause := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(cause)
+    refused = next((one for one in chain if isinstance(one, ssl.SSLCertVerificationError)), None)
+    if refused is not None:
+        return f"the certificate of {_server(url)} is not taken: {refused.verify_message}"
     if any(isinstance(one, ConnectionRefusedError) for one in chain):
         return f"{_server(url)} refuses the connection"
     if any(isinstance(one, ConnectionResetError | BrokenPipeError) for one in chain):

@@ -82,6 +82,9 @@ class Probe(Model):
     """For `prometheus`: a scrape job all of whose targets have to be up."""
     through: ServiceName | None = None
     """For `http`: another service that the question goes through, such as the proxy that its users come in by."""
+    tls: Annotated[str, Field(pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$")] | None = None
+    """For `http` and `tcp`: asks over TLS, for this name. The certificate has to be good for it, and signed by whom
+    this machine trusts or SSL_CERT_FILE names. When it ends is measured."""
     timeout_seconds: float = Field(default=5, gt=0, le=60)
     """How long an answer may take."""
 
@@ -89,6 +92,9 @@ class Probe(Model):
     def _has_a_port(self) -> Self:
         if self.port is None and self.through is None and self.kind not in PROBE_PORTS:
             msg = f"a probe of the kind {self.kind} needs a port"
+            raise ValueError(msg)
+        if self.tls is not None and self.kind not in {"http", "tcp"}:
+            msg = f"a probe of the kind {self.kind} takes no tls: http and tcp do"
             raise ValueError(msg)
         return self
 

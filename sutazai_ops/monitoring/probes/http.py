@@ -7,7 +7,7 @@ asked for as well.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -69,7 +69,7 @@ def http_question(service: Service, probe: Probe, engine: Engine) -> Callable[[]
         end = time.monotonic() + probe.timeout_seconds
         # Where a redirect is the right answer, it is not followed.
         redirects = 0 if wanted.status in REDIRECTED else http.REDIRECTS
-        judgement = judge(http.get(address, seconds=probe.timeout_seconds, redirects=redirects), wanted)
+        judgement = judge(http.get(address, seconds=probe.timeout_seconds, redirects=redirects, name=probe.tls), wanted)
         if further is None or judgement.state is not ProbeState.OK:
             return judgement
         left = max(end - time.monotonic(), SHORTEST)
@@ -94,8 +94,10 @@ def expectation(probe: Probe) -> Expectation:
 def url(service: Service, probe: Probe, engine: Engine, path: str) -> str:
     """Where a probe asks for `path`: of the service, or of the one that it goes through."""
     if probe.through:
-        return written(engine.endpoint(probe.through, probe.port), path)
-    return written(engine.endpoint(service.name, probe.port or PROBE_PORTS.get(probe.kind)), path)
+        found = engine.endpoint(probe.through, probe.port)
+    else:
+        found = engine.endpoint(service.name, probe.port or PROBE_PORTS.get(probe.kind))
+    return written(replace(found, tls=True) if probe.tls else found, path)
 
 
 def written(endpoint: Endpoint, path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from typing import TYPE_CHECKING
 
 from sutazai_ops import human
@@ -22,8 +23,13 @@ def tcp_question(service: Service, probe: Probe, engine: Engine) -> Callable[[],
 
     def ask() -> Judgement:
         try:
-            with socket.create_connection((endpoint.host, endpoint.port), probe.timeout_seconds):
-                return right(f"{endpoint} accepts connections")
+            with socket.create_connection((endpoint.host, endpoint.port), probe.timeout_seconds) as connection:
+                if probe.tls is None:
+                    return right(f"{endpoint} accepts connections")
+                with ssl.create_default_context().wrap_socket(connection, server_hostname=probe.tls):
+                    return right(f"{endpoint} shows a good certificate of {probe.tls}")
+        except ssl.SSLCertVerificationError as error:
+            return wrong(f"the certificate of {endpoint} is not taken: {error.verify_message}")
         except TimeoutError:
             return wrong(f"{endpoint} does not accept a connection within {human.duration(probe.timeout_seconds)}")
         except ConnectionRefusedError:

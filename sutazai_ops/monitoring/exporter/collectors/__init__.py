@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sutazai_ops.monitoring.exporter.collectors.backups import BackupsCollector
+from sutazai_ops.monitoring.exporter.collectors.certificates import CertificatesCollector, shows_certificates
 from sutazai_ops.monitoring.exporter.collectors.clock import ClockCollector
 from sutazai_ops.monitoring.exporter.collectors.dagster import DagsterCollector, is_there
 from sutazai_ops.monitoring.exporter.collectors.drift import DriftCollector
@@ -43,6 +44,8 @@ def collectors_for(
         every = settings.monitoring.inference_every_seconds
         yield ModelsCollector(engine, services, interval=interval)
         yield InferenceCollector(engine, services, tallies, interval=interval, every=every)
+    if any(map(shows_certificates, services())):
+        yield CertificatesCollector(engine, services, interval=interval)
     if any(map(kind_of, services())):
         yield WatchedCollector(engine, services, board, interval=interval)
     if is_there(settings):
