@@ -15,6 +15,15 @@ DAY = 24 * HOUR
 _STEPS = ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min"), (MINUTE, "min", 1, "s"))
 
 
+def count(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> [count(1, "service"), count(3, "service")]
+    ['1 service', '3 services']
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def size(count: int) -> str:
     """Bytes in decimal units.
 

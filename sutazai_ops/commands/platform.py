@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sutazai_ops.backups.store import Store
-    from sutazai_ops.engines.base import Change, Observed
+    from sutazai_ops.deployment.standing import Standing, Status
+    from sutazai_ops.engines.base import Change
     from sutazai_ops.installation import Installation
-    from sutazai_ops.platform import Platform
 
 app = typer.Typer()
 
@@ -94,16 +94,14 @@ def _take_down(
 
     deployments = Deployments.of(here)
     plan = plan_take_down(deployments, phases, volumes_of)
-    ran = [one.service for one in here.engine.observe() if one.state == "running"]
     if volumes_of is not None and confirmed != volumes_of:
         losing = f"the volumes of {volumes_of} go; the newest verified backup set holds what is backed up of it"
         losing += f", and nothing holds the data of {', '.join(plan.lost)}" if plan.lost else ""
         terminal.confirm(volumes_of, losing=losing, flag=f"--confirm {volumes_of}")
     with terminal.progress(json=json) as progress:
         take_down(deployments, plan, progress)
-    gone = [name for name in ran if here.platform.services[name].phase in dict(plan.phases)]
-    words = f"stopped {', '.join(gone)}" if gone else "nothing ran here"
-    terminal.show({"stopped": gone, "volumes_of": volumes_of}, lambda: terminal.say(words), json=json)
+    words = f"stopped {', '.join(plan.running)}" if plan.running else "nothing ran here"
+    terminal.show({"stopped": plan.running, "volumes_of": volumes_of}, lambda: terminal.say(words), json=json)
 
 
 @app.command()
@@ -123,126 +121,82 @@ def logs(
 @app.command()
 def status(*, json: AsJson = False) -> None:
     """Show what should run, what runs, what has drifted, and when the last proven backup was taken."""
+    from sutazai_ops.deployment.standing import look
+
     terminal = Terminal()
     here = open_installation()
-    observed = here.engine.observe()
+    found = look(here)
     backup = _last_verified(here.store)
-    release = _release(here, observed)
     facts = {
         "environment": here.settings.environment,
         "engine": here.engine.name,
         "platform": here.platform.folder,
-        "release": release,
-        "services": [_facts(here.platform, one) for one in observed],
+        **asdict(found),
         "last_verified_backup": backup,
     }
-    terminal.show(facts, lambda: _show_status(terminal, here, observed, release, backup), json=json)
+    terminal.show(facts, lambda: _show_status(terminal, here, found, backup), json=json)
 
 
-def _release(here: Installation, observed: Sequence[Observed]) -> dict[str, Any] | None:
-    """The current release, and what of it has drifted as far as one look at its services shows; None without one."""
-    from sutazai_ops.deployment.drift import find_drift
-    from sutazai_ops.deployment.release import Releases
-
-    releases = Releases(here.settings.releases)
-    release = releases.current()
-    if release is None:
-        return None
-    seen = {one.service: one.containers for one in observed}
-    running = {
-        phase: {name: seen[name] for name in release.services if release.services[name].phase == phase and name in seen}
-        for phase in release.phases
-    }
-    drifts = find_drift(release, running, releases.folder)
-    return {
-        "number": release.number,
-        "made": releases.record(release.number).created_at,
-        "services": sorted(release.services),
-        "one_shots": sorted(name for name, service in release.services.items() if service.one_shot),
-        "drifts": [asdict(drift) for drift in drifts],
-    }
-
-
-def _facts(platform: Platform, observed: Observed) -> dict[str, Any]:
-    service = platform.service(observed.service)
-    return {"phase": service.phase, **asdict(observed), "inferred": sorted(service.inferred)}
-
-
-def _show_status(
-    terminal: Terminal,
-    here: Installation,
-    observed: Sequence[Observed],
-    release: dict[str, Any] | None,
-    backup: dict[str, Any],
-) -> None:
+def _show_status(terminal: Terminal, here: Installation, status: Status, backup: dict[str, Any]) -> None:
     now = datetime.now(UTC)
-    terminal.say(f"{here.settings.environment} on {here.engine.name}, {_release_words(release, now)}")
+    terminal.say(f"{here.settings.environment} on {here.engine.name}, {_release_words(status, now)}")
     terminal.say(f"platform {here.platform.folder}\n")
-    done = {one.service for one in observed if release and _is_done(one, release)}
-    shown = [one for one in observed if one.state != "absent" or (release and one.service in release["services"])]
-    drifted = {drift["service"] for drift in release["drifts"]} if release else set()
+    shown = [one for one in status.services if one.is_there]
     if shown:
         terminal.table(
-            ["phase", "service", "state", "health", "since", "note"],
+            ["phase", "service", "state", "health", "since", "release", "note"],
             [
                 [
-                    here.platform.service(one.service).phase,
+                    one.phase,
                     one.service,
-                    "done" if one.service in done else one.state,
-                    "ok" if one.service in done else one.health,
-                    human.since(one.started_at, now) if one.started_at else "",
-                    _note(here.platform, one) + (", drifted" if one.service in drifted else ""),
+                    one.state,
+                    one.health,
+                    human.since(one.since, now) if one.since else "",
+                    one.release,
+                    ", ".join(filter(None, [_drift_words(one), one.note])),
                 ]
                 for one in shown
             ],
+            right=["release"],
         )
-    for words, count in _left_out(here, observed, shown).items():
-        terminal.say(f"{words} ({count} services)")
-    counts = Counter("ok" if one.service in done else str(one.health) for one in shown)
+    for words, count in _left_out(here, status).items():
+        terminal.say(f"{words} ({human.count(count, 'service')})")
+    counts = Counter(str(one.health) for one in shown)
     healths = ", ".join(f"{count} {health}" for health, count in counts.items()) or "none runs"
-    terminal.say(f"{len(shown)} services: {healths}\n")
-    terminal.facts({"last verified backup": _backup_words(backup, now), "next": _next(here, release, shown)})
+    terminal.say(f"{human.count(len(shown), 'service')}: {healths}\n")
+    terminal.facts({"last verified backup": _backup_words(backup, now), "next": _next(here, status, shown)})
 
 
-def _is_done(observed: Observed, release: dict[str, Any]) -> bool:
-    """Whether it is a one-shot that has ended well, which is all that was asked of it."""
-    is_one_shot = observed.service in release["one_shots"]
-    return is_one_shot and all(container.exit_code == 0 for container in observed.containers)
+def _drift_words(standing: Standing) -> str:
+    fields = dict.fromkeys(drift.field for drift in standing.drifts)
+    return f"drifted: {', '.join(fields)}" if fields else ""
 
 
-def _release_words(release: dict[str, Any] | None, now: datetime) -> str:
-    if release is None:
+def _release_words(status: Status, now: datetime) -> str:
+    if status.release is None or status.made_at is None:
         return "no release yet"
-    drifts = len({drift["service"] for drift in release["drifts"]})
-    drift = f"{drifts} services have drifted" if drifts else "nothing drifted"
-    return f"release {release['number']} of {human.since(release['made'], now)} ago, {drift}"
+    drifted = len({drift.service for drift in status.drifts})
+    drift = f"{human.count(drifted, 'service')} drifted" if drifted else "nothing drifted"
+    return f"release {status.release} of {human.since(status.made_at, now)} ago, {drift}"
 
 
-def _left_out(here: Installation, observed: Sequence[Observed], shown: Sequence[Observed]) -> Counter[str]:
+def _left_out(here: Installation, status: Status) -> Counter[str]:
     """The services that are not shown, counted by phase and why."""
-    services = [here.platform.service(one.service) for one in observed if one not in shown]
+    services = [here.platform.service(one.service) for one in status.services if not one.is_there]
     return Counter(
         f"{service.phase}: {'not run on this engine' if here.engine.cannot_run(service) else 'not rolled out'}"
         for service in services
     )
 
 
-def _next(here: Installation, release: dict[str, Any] | None, shown: Sequence[Observed]) -> str:
-    if release and release["drifts"]:
+def _next(here: Installation, status: Status, shown: Sequence[Standing]) -> str:
+    if status.drifts:
         return "sutazai-ops drift"
     if failed := next((one.service for one in shown if one.health == "failed"), None):
         return f"sutazai-ops logs {failed}"
     if not shown:
         return "sutazai-ops up" if here.engine.name == "embedded" else "sutazai-ops plan"
     return "sutazai-ops backup run" if here.platform.backed_up() else "sutazai-ops probe"
-
-
-def _note(platform: Platform, observed: Observed) -> str:
-    service = platform.service(observed.service)
-    notes = [observed.version, observed.note]
-    if "backup" in service.inferred:
-        notes.append("backup inferred")
-    return ", ".join(note for note in notes if note)
 
 
 def _last_verified(store: Store) -> dict[str, Any]:

@@ -366,6 +366,7 @@ def _order(here: Deployments, release: Release, phase: str, steps: Sequence[Step
         project=here.project(release, phase),
         services=tuple(step.service for step in steps),
         recreate=frozenset(step.service for step in steps if step.act is Act.RUNTIME_DRIFT),
+        ending=frozenset(one.name for one in release.of_phase(phase) if one.one_shot),
     )
 
 

@@ -134,6 +134,7 @@ class Deployments:
         )
         if last and release.means_the_same_as(last):
             release = last
+        _refuse_other_project(release, last)
         touched = _touched(self.platform, release, selection, replaced, last)
         running = (look or self.running)(release, touched, last)
         plan = make_plan(release, last, running, replaced, selection.left_out)
@@ -375,6 +376,19 @@ def _as_meant(service: ReleasedService) -> Container:
         release=service.release,
         is_process=True,
     )
+
+
+def _refuse_other_project(release: Release, last: Release | None) -> None:
+    """Raise `Refused` where a phase would run as another Compose project, and so on other volumes than before."""
+    for name, phase in release.phases.items():
+        before = last.phases.get(name) if last else None
+        if before and before.project != phase.project:
+            raise Refused(
+                f"the phase {name} runs as the project {before.project}, and its file now says {phase.project}: what is"
+                " in its volumes would stay behind",
+                where=name,
+                remedy=f"write name: {before.project} into its file, or first: sutazai-ops down --phase {name}",
+            )
 
 
 def _gone(last: Release | None, selection: Selection) -> set[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.deployment.compare import ended, runtime
 from sutazai_ops.deployment.files import changed_copies
 from sutazai_ops.engines import Health, State
+from sutazai_ops.platform.copies import copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,7 +80,7 @@ def _of_service(
     release: Release, service: ReleasedService, running: Running, restarts_before: Mapping[str, int]
 ) -> Iterator[Drift]:
     containers = running.get(service.phase, {}).get(service.name, ())
-    for kind, field, meant, found in _facts(release, service, containers, restarts_before):
+    for kind, field, meant, found in dict.fromkeys(_facts(release, service, containers, restarts_before)):
         yield Drift(service.name, service.phase, kind, field, meant, found)
 
 
@@ -92,9 +93,15 @@ def _facts(
     if not containers:
         yield Kind.MISSING, "state", "running", "absent"
         return
-    if len(containers) > 1:
-        yield Kind.COPIES, "containers", "1", str(len(containers))
-    container = containers[0]
+    if len(containers) != (meant := copies(service.definition)):
+        yield Kind.COPIES, "containers", str(meant), str(len(containers))
+    for container in containers:
+        yield from _facts_of(release, service, container, restarts_before)
+
+
+def _facts_of(
+    release: Release, service: ReleasedService, container: Container, restarts_before: Mapping[str, int]
+) -> Iterator[Fact]:
     yield from _made_from(service, container)
     if container.state is State.STOPPED:
         if not (service.one_shot and container.exit_code == 0):

@@ -105,6 +105,8 @@ def _watch(
 
 def _unsettled(containers: Sequence[Container], before: int) -> str:
     if not any(container.state is State.RUNNING for container in containers):
+        if any(container.exit_code == 0 for container in containers):
+            return 'it has ended, with exit code 0; where it is meant to, write restart: "no"'
         return "it ended after it had answered"
     restarts = sum(container.restarts for container in containers)
     return f"it restarted {restarts - before} times while it should have settled" if restarts > before else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sutazai_ops import human
 from sutazai_ops.errors import BadInput, Refused
+from sutazai_ops.platform.copies import copies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,8 +75,11 @@ def size(text: object) -> int:
 
 def memory_limits(release: Release) -> dict[str, int]:
     """The memory limit of each service that has one, in bytes."""
-    found = {name: limits(service.definition).memory for name, service in release.services.items()}
-    return {name: memory for name, memory in found.items() if memory is not None}
+    found = {
+        name: (limits(service.definition).memory, copies(service.definition))
+        for name, service in release.services.items()
+    }
+    return {name: memory * count for name, (memory, count) in found.items() if memory is not None}
 
 
 def refuse_overcommit(release: Release, capacity: Capacity | None, *, allowed: bool) -> None:

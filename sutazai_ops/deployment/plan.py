@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.deployment.compare import Difference, between, runtime
 from sutazai_ops.engines import Act, State
+from sutazai_ops.platform.copies import copies
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -115,9 +116,8 @@ def _step(service: ReleasedService, release: Release, last: Release | None, runn
     if stale := next((one for one in containers if one.spec != service.spec), None):
         return Step(service.name, service.phase, Act.RECREATE, *_why_recreated(service, before, stale))
     if drifted := _drift(service, release, containers):
-        because = f"{len(containers)} of it run, and one is meant" if len(containers) > 1 else "what runs was changed"
-        return Step(service.name, service.phase, Act.RUNTIME_DRIFT, because, drifted)
-    if why := _why_started(service, containers[0]):
+        return Step(service.name, service.phase, Act.RUNTIME_DRIFT, "what runs was changed", drifted)
+    if why := next((why for one in containers if (why := _why_started(service, one))), ""):
         return Step(service.name, service.phase, Act.START, why)
     return Step(service.name, service.phase, Act.UNCHANGED)
 
@@ -133,12 +133,17 @@ def _why_recreated(
 
 
 def _drift(service: ReleasedService, release: Release, containers: Sequence[Container]) -> tuple[Difference, ...]:
-    found = (
-        [] if containers[0].state is State.STOPPED else runtime(service, release.phases[service.phase], containers[0])
-    )
-    if len(containers) > 1:
-        found.append(Difference("containers", "1", str(len(containers))))
-    return tuple(found)
+    phase = release.phases[service.phase]
+    found = [
+        difference
+        for container in containers
+        if container.state is not State.STOPPED
+        for difference in runtime(service, phase, container)
+    ]
+    meant = copies(service.definition)
+    if len(containers) != meant:
+        found.append(Difference("containers", str(meant), str(len(containers))))
+    return tuple(dict.fromkeys(found))
 
 
 def _why_started(service: ReleasedService, container: Container) -> str:

@@ -149,6 +149,16 @@ def assemble(
     )
 
 
+def without_phases(release: Release, gone: Collection[str], number: int) -> Release:
+    """A release of what another one means but for these phases.
+
+    One that only changes services of others stays in force: nothing of its own can be taken down.
+    """
+    kept = [service for service in release.services.values() if service.phase not in gone]
+    taken = {service.phase for service in release.services.values()} & set(gone)
+    return assemble(number, kept, release.phases, set(release.whole) - taken, list(release.phases))
+
+
 def _released(number: int, wanted: WantedService, before: ReleasedService | None) -> ReleasedService:
     since = before.release if before and before.spec == wanted.spec and before.phase == wanted.phase else number
     labels = {**wanted.definition.get("labels", {}), SPEC: wanted.spec, RELEASE: str(since), PHASE: wanted.phase}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sutazai_ops.errors import BadInput
+from sutazai_ops.platform.copies import copies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -59,11 +60,16 @@ def select(
     left_out = {service.name: why for service in there if (why := cannot_run(service))}
     for service in there:
         waits_for = next((name for name in service.depends_on if name in left_out), None)
-        # What somebody else runs is there, and what a wheel is missing for is not.
-        if waits_for and service.name not in left_out and platform.service(waits_for).external is None:
+        # What somebody else runs is there, and what shall not run is not waited for; what a wheel is missing for is.
+        if waits_for and service.name not in left_out and not _needs_nobody(platform.service(waits_for)):
             left_out[service.name] = f"it depends on {waits_for}"
     chosen = {service.name for service in there} - set(left_out)
     return Selection(whole, frozenset(chosen), tuple(left_out.items()))
+
+
+def _needs_nobody(service: Service) -> bool:
+    """Whether nothing has to be brought up for those that depend on it."""
+    return service.external is not None or copies(service.compose) == 0
 
 
 def known_phases(platform: Platform, phases: Sequence[str]) -> tuple[str, ...]:
@@ -80,7 +86,7 @@ def _named(
     while waiting:
         service = platform.service(waiting.pop())
         if why := cannot_run(service):
-            if service.external and service.name not in names:
+            if _needs_nobody(service) and service.name not in names:
                 chosen.discard(service.name)
                 continue
             raise BadInput(f"cannot deploy {service.name}: {why}", where=str(service.file))

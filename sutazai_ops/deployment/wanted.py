@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sutazai_ops.deployment.files import FROM_A_RELEASE, Files, with_copies
 from sutazai_ops.engines.labels import SECRET_VERSION
 from sutazai_ops.platform import Tier
+from sutazai_ops.platform.copies import copies
 from sutazai_ops.platform.mounts import bind_of, configs, used
 
 if TYPE_CHECKING:
@@ -193,8 +194,10 @@ def one_shots(definitions: Mapping[str, Mapping[str, Any]]) -> set[str]:
 
 
 def _neighbours(platform: Platform, service: Service) -> set[str]:
-    """The services that stand in the same Compose file of a release: what somebody else runs does not."""
-    return {other for other in platform.phase(service.phase).services if platform.services[other].external is None}
+    """The services that stand in the same Compose file of a release: not what somebody else runs, nor what shall not
+    run at all."""
+    known = [platform.services[name] for name in platform.phase(service.phase).services]
+    return {other.name for other in known if other.external is None and copies(other.compose) > 0}
 
 
 def _without_strangers(definition: dict[str, Any], neighbours: Collection[str]) -> dict[str, Any]:

@@ -144,6 +144,8 @@ class Order:
     """The services that are brought to what the file says, those that others depend on first. Nothing else changes."""
     recreate: frozenset[str] = frozenset()
     """Those of them that are made anew even where their definition has not changed."""
+    ending: frozenset[str] = frozenset()
+    """Those of the file's services that are done once they have ended well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,8 +336,8 @@ class Engine(Protocol):
         """
 
     def add_copy(self, order: Order, service: str, progress: Progress) -> tuple[Container, ...]:
-        """Start one more container of the service as the file says, beside those that run, and wait until it is
-        healthy; one that does not get there is removed again, and the error says why.
+        """Start as many containers of the service as the file says, beside those that run, and wait until they are
+        healthy; where one does not get there, they are removed again, and the error says why.
 
         Returns:
             The containers that were there before.

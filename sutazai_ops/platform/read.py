@@ -1,7 +1,8 @@
 """Reads a folder of Compose files into a `Platform`: one file a phase, one value a service.
 
-Files below the folder, hidden files and YAML of other programs are no phases; a file that is meant as one and cannot be
-read as one is refused, never passed over. Nothing is written and no server is asked.
+Files below the folder, hidden files, YAML of other programs and what others are made of (`extends`) are no phases; a
+file that is meant as one and cannot be read as one is refused, never passed over. Nothing is written and no server is
+asked.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from sutazai_ops.platform.service import ADDITION, overlaid_phase, read_overlay,
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sutazai_ops.platform.compose_file import ComposeFile
     from sutazai_ops.platform.model import Overlay, Service
@@ -138,6 +139,8 @@ def _compose_files(folder: Path) -> list[ComposeFile]:
             remedy="name a folder of Compose files as `platform` in sutazai.toml or as SUTAZAI_PLATFORM",
         ) from None
     files = [file for path in sorted(paths, key=_rank) if _is_compose(file := read_compose_file(path))]
+    extended = {path for file in files for path in _extended_by(file)}
+    files = [file for file in files if file.path not in extended or _names_an_image(file)]
     if not files:
         raise BadInput(
             "the platform's folder holds no Compose file",
@@ -149,6 +152,20 @@ def _compose_files(folder: Path) -> list[ComposeFile]:
         if stems.count(stem) > 1:
             raise BadInput(f"two files are the phase {stem!r}", where=str(file.path), remedy="rename one of them")
     return files
+
+
+def _extended_by(file: ComposeFile) -> Iterator[Path]:
+    """The other files that services of a file extend, as they are written."""
+    for service in file.content["services"].values():
+        extends = service.get("extends") if isinstance(service, dict) else None
+        if isinstance(extends, dict) and isinstance(extends.get("file"), str):
+            yield Path(os.path.normpath(file.path.parent / extends["file"]))
+
+
+def _names_an_image(file: ComposeFile) -> bool:
+    """Whether anything in a file can run as it stands there; where nothing can, it is what others are made of."""
+    services = file.content["services"].values()
+    return any(isinstance(one, dict) and {"image", "build", "extends"} & one.keys() for one in services)
 
 
 def _rank(path: Path) -> tuple[int, str]:

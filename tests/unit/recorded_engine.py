@@ -79,6 +79,10 @@ class RecordedEngine:
             self.done.append(f"remove {name}")
             self.projects[project].pop(name, None)
 
+    def remove_project(self, project: str, *, volumes: bool = False) -> None:
+        self.done.append(f"take down {project}{' with its volumes' if volumes else ''}")
+        self.projects.pop(project, None)
+
     def stop(self, service: str) -> None:
         for containers in self.projects.values():
             if service in containers:

@@ -10,8 +10,9 @@ from recorded_engine import RecordedEngine
 from sutazai_ops.deployment.deploy import DeploymentFailed
 from sutazai_ops.deployment.deployments import Deployments
 from sutazai_ops.deployment.release import Outcome
+from sutazai_ops.deployment.take_down import plan_take_down, take_down
 from sutazai_ops.engines import Act, NoEngine
-from sutazai_ops.errors import OpsError
+from sutazai_ops.errors import OpsError, Refused
 from sutazai_ops.installation import Installation
 from sutazai_ops.progress import Silent
 from sutazai_ops.settings import DeploySettings, Loaded, Settings
@@ -299,6 +300,52 @@ def test_going_back_means_the_old_release_in_a_new_one(shop):
     shop.deployments.roll_back(Silent(), 1)
     assert shop.running()["web"] == "shop/web:1.0"
     assert shop.deployments.releases.current().number == 3
+
+
+def test_what_is_taken_down_is_not_meant_any_more_and_comes_back_with_the_next_deployment(shop):
+    shop.deploy()
+    plan = plan_take_down(shop.deployments, ["monitoring"], None)
+    assert plan.running == ("eye",)
+    take_down(shop.deployments, plan, Silent())
+    assert shop.running() == shop.meant() == {"db": "shop/db:1.0", "web": "shop/web:1.0"}
+    assert shop.deployments.look_for_drift()[1] == []
+    record = shop.deployments.releases.record(shop.deployments.releases.current().number)
+    assert record.because == "down monitoring"
+    shop.deploy()
+    assert shop.running() == shop.meant() == {"db": "shop/db:1.0", "web": "shop/web:1.0", "eye": "shop/eye:1.0"}
+
+
+def test_taking_everything_down_means_nothing_and_is_done_once(shop):
+    shop.deploy()
+    for _ in range(2):
+        take_down(shop.deployments, plan_take_down(shop.deployments, None, None), Silent())
+    assert shop.running() == shop.meant() == {}
+    assert shop.deployments.releases.numbers() == [2, 1]
+    shop.deploy(services=["web"])
+    assert shop.running() == {"db": "shop/db:1.0", "web": "shop/web:1.0"}
+
+
+def test_a_phase_that_was_taken_down_and_fails_as_it_comes_back_is_left_as_it_came_up(shop):
+    shop.deploy()
+    take_down(shop.deployments, plan_take_down(shop.deployments, ["monitoring"], None), Silent())
+    shop.write(eye="2.0")
+    shop.engine.broken.add("shop/eye:2.0")
+    with pytest.raises(DeploymentFailed, match="there is no earlier release of monitoring to go back to"):
+        shop.deploy()
+    assert shop.running()["eye"] == "shop/eye:2.0"
+
+
+def test_a_phase_whose_project_would_be_another_one_is_refused_until_it_is_taken_down(shop):
+    shop.deploy()
+    file = shop.folder / "monitoring.yaml"
+    file.write_text(file.read_text().replace("shop-monitoring", "store-monitoring"))
+    with pytest.raises(Refused, match="runs as the project shop-monitoring, and its file now says store-monitoring"):
+        shop.deploy()
+    assert shop.deployments.releases.numbers() == [1]
+    take_down(shop.deployments, plan_take_down(shop.deployments, ["monitoring"], None), Silent())
+    assert "take down shop-monitoring" in shop.engine.done
+    shop.deploy()
+    assert shop.meant() == shop.running()
 
 
 def test_every_phase_is_written_down_in_the_ledger(shop):

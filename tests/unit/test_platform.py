@@ -35,6 +35,22 @@ def refused(read, **files: str) -> str:
     return str(told.value)
 
 
+BASE = "services: {base: {restart: always, environment: {TZ: Europe/Berlin}}}\n"
+WEB = "services: {web: {image: 'shop/web:1.0', extends: {file: common.yaml, service: base}}}\n"
+
+
+def test_a_file_that_others_are_made_of_is_no_phase_and_the_project_is_that_of_compose(read, tmp_path):
+    platform = read(common=BASE, compose=WEB)
+    assert [phase.name for phase in platform.phases] == ["compose"]
+    assert platform.phase("compose").project == tmp_path.name.lower().lstrip("_-")
+    assert platform.service("web").compose["restart"] == "always"
+
+
+def test_a_file_that_others_extend_is_a_phase_where_something_in_it_can_run(read):
+    platform = read(common=BASE.replace("{restart", "{image: 'shop/base:1.0', restart"), compose=WEB)
+    assert [phase.name for phase in platform.phases] == ["common", "compose"]
+
+
 def test_the_packaged_platform_is_read():
     platform = read_platform(PACKAGED_PLATFORM)
     assert [service.name for service in platform.backed_up()] == ["postgres", "redis"]

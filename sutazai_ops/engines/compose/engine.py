@@ -21,6 +21,7 @@ from sutazai_ops.engines.base import Capacity, Endpoint, Health, Kill, Observed,
 from sutazai_ops.engines.compose import commands, daemon
 from sutazai_ops.engines.compose.images import pull_missing
 from sutazai_ops.engines.compose.observe import (
+    ENDED_WELL,
     ONE_OFF,
     PROJECT,
     SERVICE,
@@ -36,6 +37,7 @@ from sutazai_ops.engines.compose.waiting import wait_until_well
 from sutazai_ops.engines.external import external_server, product_of
 from sutazai_ops.errors import BadInput, CommandFailed, OpsError, Refused, ToolMissing, Unreachable, Unsupported
 from sutazai_ops.lock import held
+from sutazai_ops.platform.copies import copies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -89,6 +91,8 @@ class ComposeEngine:
         """Why it cannot run the service; empty where it can."""
         if service.external:
             return "somebody else runs it"
+        if copies(service.compose) == 0:
+            return "its file says that none of it shall run"
         return "" if service.image or "build" in service.compose else "it names no image"
 
     def observe(self) -> list[Observed]:
@@ -203,7 +207,7 @@ class ComposeEngine:
                     self._up(order, commands.up(order, names, *flags), names, lambda: self._of(order.project))
 
     def add_copy(self, order: Order, service: str, progress: Progress) -> tuple[Container, ...]:
-        """Start one more container of the service as the file says, beside those that run; see `Engine.add_copy`."""
+        """Start what the file says of a service beside what runs of it; see `Engine.add_copy`."""
         old = self._of(order.project).get(service, [])
         known = {one["Id"] for one in old}
 
@@ -212,7 +216,8 @@ class ComposeEngine:
 
         with progress.step(f"start the new {service} beside the old"):
             try:
-                self._up(order, commands.copies(order, service, len(old) + 1), [service], fresh)
+                meant = copies(_definitions(order)[service])
+                self._up(order, commands.copies(order, service, len(old) + meant), [service], fresh)
             except BaseException:
                 self.retire([container_of(one) for one in fresh()[service]])
                 raise
@@ -227,7 +232,7 @@ class ComposeEngine:
     ) -> None:
         command = commands.start(argv, held(self._settings.releases))
         try:
-            broken = wait_until_well(look, services, _one_shots(order), at_most=self._patience, worker=command.poll)
+            broken = wait_until_well(look, services, order.ending, at_most=self._patience, worker=command.poll)
             code, words = command.finish(COMPOSE_SECONDS)
         except BaseException:
             command.end()
@@ -241,7 +246,11 @@ class ComposeEngine:
         service, why = next(iter(broken.items()))
         others = f" ({len(broken) - 1} more: {', '.join(list(broken)[1:])})" if len(broken) > 1 else ""
         lines = [line for one in containers.get(service, ())[-1:] for line in self._tail(one["Id"], LOG_LINES)]
-        return CommandFailed(f"{service} did not come up: {why}{others}", where="\n".join(lines))
+        return CommandFailed(
+            f"{service} did not come up: {why}{others}",
+            where="\n".join(lines),
+            remedy='where it is meant to end by itself, write restart: "no"' if why == ENDED_WELL else "",
+        )
 
     def retire(self, containers: Sequence[Container]) -> None:
         """Stop these containers as their grace period allows, and remove them. Volumes stay."""
@@ -522,16 +531,6 @@ class ComposeEngine:
 def _definitions(order: Order) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = yaml.safe_load(order.file.read_text(encoding="utf-8"))["services"]
     return found
-
-
-def _one_shots(order: Order) -> set[str]:
-    return {
-        name
-        for definition in _definitions(order).values()
-        if isinstance(definition.get("depends_on"), dict)
-        for name, how in definition["depends_on"].items()
-        if (how or {}).get("condition") == "service_completed_successfully"
-    }
 
 
 def _usual_port(service: Service) -> int:

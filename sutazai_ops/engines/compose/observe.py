@@ -23,6 +23,7 @@ ONE_OFF = "com.docker.compose.oneoff"
 """Compose's own labels; the last says that somebody ran `docker compose run`."""
 
 Inspected = dict[str, Any]
+ENDED_WELL = "it ended with exit code 0"
 NANO = 1_000_000_000
 NEVER = "0001-01-01"
 """How the engine spells a moment that never was."""
@@ -76,21 +77,26 @@ def container_of(inspected: Inspected) -> Container:
 
 
 def observed(service: str, containers: Sequence[Inspected]) -> Observed:
-    """One service, by the newest of its containers."""
+    """One service; it is as well as the least well of its containers."""
     if not containers:
         return Observed(service, State.ABSENT, Health.UNKNOWN)
     values = tuple(container_of(one) for one in containers)
     newest = values[-1]
+    runs = [one for one in values if one.state is State.RUNNING]
     return Observed(
         service,
-        newest.state,
-        newest.health,
+        State.RUNNING if runs else newest.state,
+        _worst([one.health for one in values]),
         version=tag_of(newest.image),
-        started_at=newest.started_at if newest.state is State.RUNNING else None,
+        started_at=runs[-1].started_at if runs else None,
         restarts=sum(value.restarts for value in values),
-        note=note(containers[-1]),
+        note="; ".join(dict.fromkeys(filter(None, map(note, containers)))),
         containers=values,
     )
+
+
+def _worst(healths: Sequence[Health]) -> Health:
+    return next((one for one in (Health.FAILED, Health.UNKNOWN) if one in healths), Health.OK)
 
 
 def readiness(inspected: Inspected, *, one_shot: bool) -> tuple[Readiness, str]:
