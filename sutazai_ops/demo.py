@@ -1,9 +1,10 @@
 """`make demo`: one whole night on real servers, and the proof that its backup is one.
 
 Brings the embedded platform up, fills a database and a Redis database of its own with data shaped like the platform's,
-runs the real Dagster job, damages a copy of the set and shows it refused, drops a table and restores it exactly. It
-writes into `sutazai_demo` and Redis database 15 only, stops what it started, and refuses to run where the environment
-is production or a service belongs to somebody else.
+runs the real Dagster job, damages a copy of the set and shows it refused, drops a table and restores it exactly. All
+the while it asks the servers' probes, and it ends with the report of what they said. It writes into `sutazai_demo` and
+Redis database 15 only, stops what it started, and refuses to run where the environment is production or a service
+belongs to somebody else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import sys
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from sutazai_ops import human
@@ -30,12 +33,15 @@ if TYPE_CHECKING:
     from sutazai_ops.engines import Server
     from sutazai_ops.installation import Installation
     from sutazai_ops.platform import Service
+    from sutazai_ops.slo.report_model import Report
 
 DATABASE = "sutazai_demo"
 REDIS_DATABASE = 15
 TASKS = 200_000
 EMBEDDINGS = 40_000
 SESSIONS = 100_000
+PROBE_SECONDS = 2.0
+HOUR_SECONDS = 3600.0
 
 # Deterministic: every value is made of its row's number, so two demos hold the same rows.
 TABLES = f"""
@@ -82,13 +88,63 @@ def run(terminal: Terminal, installation: Installation) -> None:
     started = time.monotonic()
     _refuse_foreign(installation)
     running = _running(installation)
+    watch = Watch(installation)
     try:
-        shown = _show(terminal, installation)
+        with watch:
+            shown = _show(terminal, installation)
     finally:
         for service in _ours(installation):
             if service not in running:
                 installation.engine.stop(service)
-    _conclude(terminal, installation, shown, time.monotonic() - started)
+    _conclude(terminal, installation, shown, time.monotonic() - started, watch.report())
+
+
+class Watch:
+    """Asks the probes of what runs for as long as the demo does, as the exporter would, and reports on what it saw."""
+
+    def __init__(self, installation: Installation) -> None:
+        from sutazai_ops.monitoring.promql import Samples
+        from sutazai_ops.slo import promises_of
+        from sutazai_ops.slo.embedded import Keeper
+
+        self._installation = installation
+        self._samples = Samples(HOUR_SECONDS)
+        self._promises = promises_of(installation, _shown(installation))
+        self._keeper = Keeper(lambda: self._promises, self._samples)
+        self._over = Event()
+        self._thread = Thread(target=self._ask, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        from sutazai_ops.monitoring.probes import probe_all
+        from sutazai_ops.monitoring.promql import Sample
+
+        while not self._over.wait(PROBE_SECONDS):
+            reports = probe_all(_shown(self._installation), self._installation.engine)
+            states = [
+                Sample("sutazai_probe_state", {"service": one.service, "state": state}, one.outcome.state == state)
+                for one in reports
+                for state in ("ok", "failed", "unknown")
+            ]
+            self._samples.add(time.time(), states)
+
+    def report(self) -> tuple[Report, Path]:
+        """The report of this month so far, and its page."""
+        from sutazai_ops.slo.period import month_of
+        from sutazai_ops.slo.writing import Format, write
+
+        now = datetime.now(UTC)
+        self._keeper.keep(now)
+        span = month_of(now.date())
+        report = self._promises.report(span)
+        folder = self._installation.settings.reports / "slo"
+        return report, write(report, folder, span.file_name, list(Format))[Format.HTML]
 
 
 def _refuse_foreign(installation: Installation) -> None:
@@ -224,7 +280,9 @@ def _drop_and_restore(backups: Backups, backup_set: BackupSet, postgres: Server)
     return rows
 
 
-def _conclude(terminal: Terminal, installation: Installation, shown: Shown, seconds: float) -> None:
+def _conclude(
+    terminal: Terminal, installation: Installation, shown: Shown, seconds: float, reported: tuple[Report, Path]
+) -> None:
     port = 3000
     terminal.say()
     terminal.say(f"proved in {human.duration(seconds)}: the set {shown.backup_set.id} restores exactly, damage is")
@@ -233,6 +291,8 @@ def _conclude(terminal: Terminal, installation: Installation, shown: Shown, seco
     terminal.facts(
         {
             "look at the night": f"make dev, then http://127.0.0.1:{port}",
+            "what users had": f"{reported[0].summary.verdict}, as it should say of one minute: {reported[1]}",
+            "and of a month": "sutazai-ops slo report --sample --open",
             "look at the set": f"{installation.settings.backup_store / shown.backup_set.id}",
             "back up your own": "docs/start-here.md, two settings and one command",
         }

@@ -41,6 +41,8 @@ def exporter(
     told = notifiers(here.settings.alerts, here.platform, here.engine)
     exporter = Exporter(watch, told)
     _write_the_status_page(here, exporter)
+    if here.engine.name == "embedded":
+        _keep_facts(here, exporter)
     run(exporter, address, here.settings.monitoring.port if port is None else port, sources)
 
 
@@ -77,6 +79,18 @@ def _write_the_status_page(here: Installation, exporter: Exporter) -> None:
             f"/status/{JSON}": answer(JSON, "application/json"),
         },
     )
+
+
+def _keep_facts(here: Installation, exporter: Exporter) -> None:
+    """Of the objectives, where there is no Prometheus to ask for them later."""
+    from sutazai_ops.deployment.meant import meant_to_run
+    from sutazai_ops.monitoring.exporter.schedule import Work
+    from sutazai_ops.slo import promises_of
+    from sutazai_ops.slo.embedded import EVERY_SECONDS, Keeper
+
+    alerting = exporter.alerting
+    keeper = Keeper(lambda: promises_of(here, meant_to_run(here)), alerting.samples, lambda: alerting.lock)
+    exporter.add(Work("facts", EVERY_SECONDS, keeper.keep), {})
 
 
 def _read_all() -> None:

@@ -89,7 +89,6 @@ def _facts(meant: Meant) -> dg.AssetsDefinition:
         tags=TAGS,
         pool=POOL,
         partitions_def=dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1),
-        backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=ONE_MORE_ATTEMPT,
     )
     def daily_facts(context: dg.AssetExecutionContext, operations: Operations) -> dg.MaterializeResult[None]:

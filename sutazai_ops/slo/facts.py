@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.slo.maths import Totals, add_up
@@ -85,30 +86,73 @@ class Fact:
         return not self.lacking or self.computed_at >= over + DONORS_REACH
 
 
+class Side(Enum):
+    """Whose hour it is, of two facts of one day."""
+
+    OLD = auto()
+    NEW = auto()
+    BOTH = auto()
+    """Each measured another part of it."""
+
+
 def merged(old: Fact, new: Fact) -> Fact:
     """The newer of two facts of one day, with each hour as it was measured best.
 
-    An hour is the older's where that measured more of it; where both measured it alike and it differs all the same, the
-    newer's, with a warning. Facts of another question are replaced as a whole, unless the newer measured nothing.
+    An hour is the older's where that measured more of it, and both together where each measured a part that the other
+    did not. Where both measured it alike and it differs all the same, it is the newer's, with a warning. Facts of
+    another question are replaced as a whole, unless the newer measured nothing.
     """
     if old.question != new.question:
         return new if new.totals.measured > 0 or old.totals.measured <= 0 else old
-    keep = [mine.measured > theirs.measured for mine, theirs in zip(old.hours, new.hours, strict=True)]
-    differ = [hour for hour in range(HOURS) if not keep[hour] and _differ(old.hours[hour], new.hours[hour])]
-    warnings = dict.fromkeys([*(old.warnings if any(keep) else ()), *new.warnings])
-    if differ:
-        warnings[_two_answers(old, new, differ)] = None
-    if not any(keep):
-        return replace(new, warnings=tuple(warnings))
+    sides = [_side(old, new, hour) for hour in range(HOURS)]
+    differ = [hour for hour in range(HOURS) if sides[hour] is Side.NEW and _differ(old.hours[hour], new.hours[hour])]
+    found = combined(old, new, sides)
+    if not differ:
+        return found
+    return replace(found, warnings=tuple(dict.fromkeys([*found.warnings, _two_answers(old, new, differ)])))
+
+
+def combined(old: Fact, new: Fact, sides: Sequence[Side]) -> Fact:
+    """The newer of two facts of one day, with each hour from the side that is named for it."""
+    if all(side is Side.NEW for side in sides):
+        return new
+    hours = [
+        old.hours[hour] if side is Side.OLD else new.hours[hour] if side is Side.NEW else _sum(old, new, hour)
+        for hour, side in enumerate(sides)
+    ]
+    mine, theirs = ({side for side in Side if side is not other} for other in (Side.NEW, Side.OLD))
     return replace(
         new,
-        hours=tuple(mine if kept else theirs for mine, theirs, kept in zip(old.hours, new.hours, keep, strict=True)),
-        dips=tuple(sorted([*_of(old.dips, keep, kept=True), *_of(new.dips, keep, kept=False)], key=_dearness)),
-        gaps=tuple(sorted([*_gaps(old.gaps, keep, kept=True), *_gaps(new.gaps, keep, kept=False)])),
+        hours=tuple(hours),
+        dips=tuple(sorted([*_of(old.dips, sides, mine), *_of(new.dips, sides, theirs)], key=_dearness)),
+        gaps=tuple(sorted(_gaps_of_all(old, new, sides))),
         buckets=max(old.buckets, new.buckets, key=lambda one: max(one.values(), default=0.0)),
         lacking=max(old.lacking, new.lacking),
-        warnings=tuple(warnings),
+        warnings=tuple(dict.fromkeys([*old.warnings, *new.warnings])),
     )
+
+
+def _side(old: Fact, new: Fact, hour: int) -> Side:
+    mine, theirs = old.hours[hour], new.hours[hour]
+    if 0 < mine.measured < HOUR_MINUTES and 0 < theirs.measured < HOUR_MINUTES:
+        ones, others = _measured_minutes(old, hour), _measured_minutes(new, hour)
+        # The minute in which one ended and the other began may be in both; two looks at the same few minutes are not.
+        if len(ones & others) <= min(1, len(ones) // 2, len(others) // 2):
+            return Side.BOTH
+    return Side.OLD if mine.measured > theirs.measured else Side.NEW
+
+
+def _measured_minutes(fact: Fact, hour: int) -> set[int]:
+    first = hour * HOUR_MINUTES
+    minutes = set(range(first, first + round(fact.hours[hour].expected)))
+    for start, end in fact.gaps:
+        minutes -= set(range(start, end))
+    return minutes
+
+
+def _sum(old: Fact, new: Fact, hour: int) -> Totals:
+    both = old.hours[hour] + new.hours[hour]
+    return replace(both, expected=max(old.hours[hour].expected, new.hours[hour].expected))
 
 
 def _dearness(stretch: Stretch) -> tuple[float, int]:
@@ -138,16 +182,24 @@ def _two_answers(old: Fact, new: Fact, hours: Sequence[int]) -> str:
     return f"asked again, Prometheus answered differently for {len(hours)} hours of {new.day}: {what}"
 
 
-def _of(stretches: Sequence[Stretch], keep: Sequence[bool], *, kept: bool) -> Iterator[Stretch]:
-    return (one for one in stretches if keep[min(one.start // HOUR_MINUTES, HOURS - 1)] is kept)
+def _of(stretches: Sequence[Stretch], sides: Sequence[Side], wanted: set[Side]) -> Iterator[Stretch]:
+    return (one for one in stretches if sides[min(one.start // HOUR_MINUTES, HOURS - 1)] in wanted)
 
 
-def _gaps(gaps: Sequence[tuple[int, int]], keep: Sequence[bool], *, kept: bool) -> Iterator[tuple[int, int]]:
-    """The parts of gaps that lie in the hours that are kept, or not; whoever reads them joins neighbours."""
-    for start, end in gaps:
-        for hour in range(start // HOUR_MINUTES, -(-end // HOUR_MINUTES)):
-            if keep[min(hour, HOURS - 1)] is kept:
-                yield max(start, hour * HOUR_MINUTES), min(end, (hour + 1) * HOUR_MINUTES)
+def _gaps_of_all(old: Fact, new: Fact, sides: Sequence[Side]) -> Iterator[tuple[int, int]]:
+    """What nobody measured, hour by hour; whoever reads the parts joins neighbours."""
+    for hour, side in enumerate(sides):
+        mine, theirs = list(_gaps(old.gaps, hour)), list(_gaps(new.gaps, hour))
+        if side is Side.BOTH:
+            crossed = ((max(a, c), min(b, d)) for a, b in mine for c, d in theirs)
+            yield from ((start, end) for start, end in crossed if start < end)
+        else:
+            yield from (mine if side is Side.OLD else theirs)
+
+
+def _gaps(gaps: Sequence[tuple[int, int]], hour: int) -> Iterator[tuple[int, int]]:
+    first, last = hour * HOUR_MINUTES, (hour + 1) * HOUR_MINUTES
+    return ((max(start, first), min(end, last)) for start, end in gaps if start < last and end > first)
 
 
 def to_detail(fact: Fact) -> dict[str, Any]:

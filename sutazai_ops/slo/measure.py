@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.slo.counting import count, key_of
 from sutazai_ops.slo.day import STEPS, Measured, make_fact
 from sutazai_ops.slo.facts import DAY_MINUTES, DONORS_REACH, Fact, merged
-from sutazai_ops.slo.questions import WINDOW, earlier, identity, peak, questions
+from sutazai_ops.slo.questions import MINUTE, WINDOW, earlier, identity, peak, questions
 from sutazai_ops.slo.report_model import ObjectiveKind
 from sutazai_ops.slo.source import Remembering
 
@@ -100,8 +100,10 @@ def _keep(objective: Objective, measured: Measured, all_facts: Facts, now: datet
 def measure(objective: Objective, day: date, source: Source, now: datetime) -> Measured:
     """Ask about one day of one objective; raises as `measure_days`."""
     start = round(datetime.combine(day, time(), UTC).timestamp())
-    # Whole steps: what is under way would be counted by half.
-    elapsed = max(0, min(DAY_MINUTES, int(now.timestamp() - start) // WINDOW * (WINDOW // 60)))
+    passed = max(0, int(now.timestamp()) - start)
+    # Counters are read by whole steps, since one that is under way would be counted by half; a minute has a share.
+    elapsed = passed // WINDOW * (WINDOW // MINUTE) if objective.counts_events else -(-passed // MINUTE)
+    elapsed = min(DAY_MINUTES, elapsed)
     asked = questions(objective)
     survey = _Survey(source, start, elapsed)
     if objective.kind is ObjectiveKind.FRESHNESS:

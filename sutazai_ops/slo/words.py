@@ -64,11 +64,9 @@ def _too_little(objective: Objective, totals: Totals) -> str:
     if covered < maths.COVERED:
         reasons.append(f"only {percent(covered)} of the time was measured, and {promised(maths.COVERED)} is needed")
     if seen < objective.enough:
-        unit = objective.events if objective.counts_events else "minutes"
-        reasons.append(
-            f"{seen:,.0f} {unit} are too few to tell {promised(objective.target)} from less, which takes"
-            f" {objective.enough:,.0f}"
-        )
+        counted = f"{seen:,.0f} {objective.events}" if objective.counts_events else minutes(seen)
+        needed = f"{objective.enough:,.0f}" if objective.counts_events else minutes(objective.enough)
+        reasons.append(f"{counted} are too few to tell {promised(objective.target)} from less, which takes {needed}")
     return " and ".join(reasons)
 
 

@@ -85,15 +85,18 @@ def test_schedules_run_by_themselves_in_production_alone(here: Installation) -> 
         }  # fmt: skip
 
 
-def test_the_monthly_schedule_asks_for_the_month_that_is_over(loaded: dg.Definitions) -> None:
-    schedule = loaded.resolve_schedule_def("monthly_objectives_report")
-    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 1, 6, tzinfo=UTC))
-    (request,) = schedule.evaluate_tick(context).run_requests
-    assert request.partition_key == "2026-10-01"
-    weekly = loaded.resolve_schedule_def("weekly_objectives_report")
-    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 2, 6, 30, tzinfo=UTC))
-    (request,) = weekly.evaluate_tick(context).run_requests
-    assert request.partition_key == "2026-10-26"
+@pytest.mark.parametrize(
+    ("name", "at", "asked"),
+    [
+        ("monthly", datetime(2026, 11, 1, 6, tzinfo=UTC), "2026-10-01"),
+        ("monthly", datetime(2028, 3, 1, 6, tzinfo=UTC), "2028-02-01"),
+        ("weekly", datetime(2026, 11, 2, 6, 30, tzinfo=UTC), "2026-10-26"),
+    ],
+)
+def test_a_schedule_asks_for_what_is_over(here: Installation, name: str, at: datetime, asked: str) -> None:
+    schedules = {one.name: one for one in slo_defs.defs(here.settings, lambda one: []).schedules or ()}
+    request = schedules[f"{name}_objectives_report"](dg.build_schedule_context(scheduled_execution_time=at))
+    assert request.partition_key == asked
 
 
 def test_a_month_is_a_page_and_numbers_that_plot(here: Installation, loaded: dg.Definitions) -> None:

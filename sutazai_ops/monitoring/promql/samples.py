@@ -140,6 +140,11 @@ class Samples:
         origin.alive, origin.newest = alive, moment
         self._bury(moment)
 
+    def keep_longer(self, by_name: Mapping[str, float]) -> None:
+        """Keep these metrics for at least so many seconds, from now on."""
+        for name, seconds in by_name.items():
+            self._keep_by_name[name] = max(_keep_ms(seconds), self._keep_by_name.get(name, self._keep))
+
     def named(self, name: str) -> Iterable[Series]:
         """Every series of one name."""
         return self._by_name.get(name, {}).values()
