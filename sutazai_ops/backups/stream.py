@@ -26,17 +26,24 @@ else:
     from backports import zstd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from io import BufferedReader
     from types import TracebackType
 
     from sutazai_ops.settings import BackupSettings
 
-CHUNK = 1 << 20
-"""Bytes moved at once: what a pipe holds at most on Linux (F_SETPIPE_SZ)."""
+CHUNK = 1 << 18
+"""Bytes moved at once. A quarter of what a pipe holds, so that its writer need not wait for us, and small enough to
+stay in a processor's cache between the copy out of the pipe and the one into zstd."""
 
 JOB = 2 << 20
 """Bytes that a worker of zstd takes at once: the window of level 3. Its own choice, four windows, held 44 MB instead of
 13 with two workers."""
+
+TUNED_LEVEL = 3
+TUNED = {int(zstd.CompressionParameter.hash_log): 15, int(zstd.CompressionParameter.chain_log): 13}
+"""Level 3 with tables of 160 kB in place of 768, which stay in a core's own cache. Measured beside zstd's own: a
+quarter less processor time; in size 0.99 for embeddings and JSON, 0.96 for JSON with hashes, 1.02 for prose."""
 
 # A frame that asks for more than zstd's own command line would allow (`zstd -d` without --long) is not one of ours.
 WINDOW_LOG_MAX = 27
@@ -56,14 +63,15 @@ class Writer:
 
     def __init__(self, path: Path, settings: BackupSettings) -> None:
         self._path = path
-        self._compressor = zstd.ZstdCompressor(
-            options={
-                zstd.CompressionParameter.compression_level: settings.compression_level,
-                zstd.CompressionParameter.nb_workers: settings.compression_threads,
-                zstd.CompressionParameter.checksum_flag: 1,
-                zstd.CompressionParameter.job_size: JOB,
-            }
-        )
+        options: dict[int, int] = {
+            zstd.CompressionParameter.compression_level: settings.compression_level,
+            zstd.CompressionParameter.nb_workers: settings.compression_threads,
+            zstd.CompressionParameter.checksum_flag: 1,
+            zstd.CompressionParameter.job_size: JOB,
+        }
+        if settings.compression_level == TUNED_LEVEL:
+            options |= TUNED
+        self._compressor = zstd.ZstdCompressor(options=options)
         self._hash = hashlib.sha256()
         self._file: IO[bytes] | None = None
         self.raw_bytes = 0
@@ -78,6 +86,17 @@ class Writer:
         """Take the next bytes of the stream; raises `OpsError` when the disk is full."""
         self.raw_bytes += len(chunk)
         self._store(self._compressor.compress(chunk))
+
+    def copy(self, source: BufferedReader, advance: Callable[[int], None]) -> None:
+        """Take all that `source` has, telling `advance` how many bytes come.
+
+        Through one buffer: a new one for each chunk has the kernel hand out, and clear, as many pages as the stream is
+        long, which was a tenth of the processor time of a dump.
+        """
+        buffer = memoryview(bytearray(CHUNK))
+        while count := source.readinto(buffer):
+            self.write(buffer[:count])
+            advance(count)
 
     def finish(self) -> Stored:
         """End the frame and wait until everything is on disk."""

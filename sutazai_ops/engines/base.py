@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import SecretStr  # noqa: TC002
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
+    from io import BufferedReader
     from pathlib import Path
 
     from sutazai_ops.platform import Product, Service
@@ -232,7 +233,7 @@ class Command(Protocol):
     """A command under way. Reading its output never buffers more than a pipe holds."""
 
     @property
-    def stdout(self) -> IO[bytes]:
+    def stdout(self) -> BufferedReader:
         """What it writes."""
 
     def feed(self, chunks: Iterable[bytes]) -> None:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections import deque
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from threading import Thread
 from typing import IO, TYPE_CHECKING
 
@@ -63,8 +64,8 @@ class LocalCommand:
     """A tool under way on this machine."""
 
     def __init__(self, process: subprocess.Popen[bytes], name: str) -> None:
-        assert process.stdout is not None  # noqa: S101  (`run_tool` asked for a pipe)
-        self.stdout: IO[bytes] = process.stdout
+        assert isinstance(process.stdout, BufferedReader)  # noqa: S101  (`run_tool` asked for a pipe)
+        self.stdout = process.stdout
         self._input = process.stdin
         self._process = process
         self._name = name

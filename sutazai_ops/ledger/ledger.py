@@ -11,7 +11,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sutazai_ops.ledger.entries import (
     DeploymentEntry,
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from sqlalchemy import Connection, Engine, Select, Table
+    from sqlalchemy.dialects import postgresql, sqlite
 
 # Reading a set through takes nothing from an earlier restore of it, and a check without an end takes nothing at all.
 _SAYS_MORE = {"could not check": ("verified", "read", "corrupt"), "read": ("verified",)}
@@ -273,11 +273,21 @@ def _put(connection: Connection, table: Table, entries: Sequence[_Keyed]) -> Non
     """Insert, or replace what has the same key; both databases spell it alike."""
     if not entries:
         return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table)
+    statement = _insert(connection, table)
     others = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
     statement = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
     connection.execute(statement, [_row(entry) for entry in entries])
+
+
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    # The dialect that is not used would be a twentieth of a second of every command.
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 def _row(entry: _Keyed | _Numbered) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 from sutazai_ops.backups.kinds import Estimate, Taken
 from sutazai_ops.backups.manifest import Artifact, ArtifactKind, Database, PostgresFacts
 from sutazai_ops.backups.postgres.inventory import hold_tables, list_tables, read_inventory
-from sutazai_ops.backups.stream import CHUNK, Writer
+from sutazai_ops.backups.stream import Writer
 from sutazai_ops.engines.postgres import connect
 from sutazai_ops.engines.toolchain import binary
 from sutazai_ops.errors import BadInput, Unreachable
@@ -170,9 +170,7 @@ class _Dump:
         started = time.monotonic()
         path = f"{self._service}/{file}"
         with self._server.run(argv) as command, Writer(self._partial.path(path), self._settings) as writer:
-            while chunk := command.stdout.read(CHUNK):
-                writer.write(chunk)
-                advance(len(chunk))
+            writer.copy(command.stdout, advance)
             # A pg_dump that died ends its stream, too: only its exit code says that the data is whole.
             command.finish()
             stored = writer.finish()
@@ -194,6 +192,8 @@ def _export_snapshot(connection: psycopg.Connection[Any], settings: BackupSettin
     connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{settings.lock_timeout_seconds}s"])
     # As pg_dump does: rather an error than rows that a policy hides.
     connection.execute("SET LOCAL row_security = off")
+    # One process of a live server counts beside the dump; more would be in the dump's way, and in everybody else's.
+    connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
     return str(_one(connection, "SELECT pg_export_snapshot()")[0])
 
 
