@@ -13,6 +13,7 @@ from rulebooks import PACKAGED, rulebook, signal, threshold, with_files
 from sutazai_ops.monitoring.duration import parse_duration
 from sutazai_ops.monitoring.evaluation import Alert, State, advance, annotations_of, labels_of, measure
 from sutazai_ops.monitoring.promql import Sample, Samples, parse
+from sutazai_ops.monitoring.promql.lint import Known, lint
 from sutazai_ops.monitoring.rule_tests import cases_of, exercised, rule_tests_file
 from sutazai_ops.monitoring.rules import expression, rules_file, unknown_expression
 from sutazai_ops.monitoring.thresholds import Rulebook, Watcher
@@ -45,6 +46,11 @@ def test_the_head_names_a_hash_that_changes_with_the_sources(tmp_path: Path) -> 
 def test_every_expression_is_promql() -> None:
     for rule in rules():
         parse(rule["expr"])
+
+
+def test_nothing_is_wrong_with_what_is_asked() -> None:
+    known = Known(PACKAGED.catalogue())
+    assert {rule["expr"]: found for rule in rules() if (found := lint(rule["expr"], known))} == {}
 
 
 def test_every_threshold_is_an_alert_but_those_that_the_exporter_watches() -> None:
