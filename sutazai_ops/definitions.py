@@ -12,6 +12,7 @@ from sutazai_ops.installation import read_installation
 from sutazai_ops.monitoring.defs import defs as monitoring
 from sutazai_ops.orchestration import Operations
 from sutazai_ops.slo.defs import defs as objectives
+from sutazai_ops.status_page.defs import defs as status_page
 
 
 @dg.definitions
@@ -23,5 +24,6 @@ def defs() -> dg.Definitions:
         backups(settings, platform),
         monitoring(settings, platform),
         objectives(settings, meant_to_run),
+        status_page(settings, meant_to_run),
         dg.Definitions(resources={"operations": Operations()}, executor=dg.in_process_executor),
     )

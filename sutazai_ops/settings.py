@@ -247,6 +247,8 @@ class StatusPageSettings(Model):
     """Where they find it, ending in a slash; the feed names it."""
     stale_after_seconds: int = Field(default=300, ge=60)
     """How old the page may be and still speak of now."""
+    schedule: Cron = "35 * * * *"
+    """When its last ninety days are gathered anew out of the facts, as cron, in `timezone`."""
     folder: AnyPath | None = None
     """Where its files are written, and served from; `status-page/public` in the home folder if left out."""
 

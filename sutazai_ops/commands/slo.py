@@ -206,9 +206,12 @@ def _objectives(file: Path | None) -> Mapping[str, Objective]:
 
 def _update(terminal: Terminal, promises: Promises, days: Sequence[date], now: datetime, *, json: bool) -> str:
     """Compute facts where they can be had; where not, say why, and go on with those that are known."""
+    from sutazai_ops.status_page.basis import refresh_of
+
     try:
         with terminal.progress(json=json) as progress:
             promises.update(days, now, progress)
+        refresh_of(promises.installation, promises.objectives.values(), now)
     except OpsError as error:
         if isinstance(error, BadInput):
             raise

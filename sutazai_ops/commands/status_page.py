@@ -14,8 +14,6 @@ from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
     from sutazai_ops.installation import Installation
-    from sutazai_ops.slo.objective import Objective
-    from sutazai_ops.status_page.basis import Basis
     from sutazai_ops.status_page.notices import Known
 
 app = typer.Typer(help="Tell the platform's own users of incidents and maintenance.", no_args_is_help=True)
@@ -147,15 +145,22 @@ def list_notices(json: AsJson = False) -> None:
 @app.command("refresh")
 def refresh(json: AsJson = False) -> None:
     """Gather what the page is made of, besides the state of now, from the ledger; the exporter does the rest."""
+    from sutazai_ops.deployment.meant import meant_to_run
+    from sutazai_ops.slo import promises_of
+    from sutazai_ops.status_page.basis import refresh_of
+
     terminal, installation = Terminal(), open_installation()
-    basis = _refresh(installation)
-    told = f"{len(basis.journeys)} journeys, {len(basis.notices)} notices"
+    objectives = promises_of(installation, meant_to_run(installation)).objectives.values()
+    basis = refresh_of(installation, objectives, datetime.now(UTC))
+    told = f"{len(basis.journeys or ())} journeys, {len(basis.notices)} notices"
     terminal.show(basis, lambda: terminal.say(f"{told}: {installation.settings.status_page_basis}"), json=json)
 
 
 def _show(installation: Installation, known: Known, *, json: bool) -> None:
+    from sutazai_ops.status_page.basis import tell
+
     terminal = Terminal()
-    _refresh(installation)
+    tell(installation.ledger, installation.settings.status_page_basis, datetime.now(UTC))
     said = known.notice.updates[-1]
     terminal.show(
         known,
@@ -180,25 +185,14 @@ def _refuse_inside_words(installation: Installation, texts: list[str], *, anyway
         notices.refuse_inside_words(texts, [service.name for service in installation.platform])
 
 
-def _refresh(installation: Installation) -> Basis:
-    from sutazai_ops.status_page import basis
-
-    objectives = _objectives(installation).values()
-    return basis.refresh(installation.ledger, objectives, installation.settings.status_page_basis, datetime.now(UTC))
-
-
-def _objectives(installation: Installation) -> dict[str, Objective]:
-    from sutazai_ops.slo.objectives import read_objectives
-
-    return read_objectives(installation.platform)
-
-
 def _titles(installation: Installation, names: list[str] | None) -> list[str]:
+    from sutazai_ops.slo.objectives import read_objectives
     from sutazai_ops.status_page import notices
 
     if not names:
         return []
-    objectives = _objectives(installation)
+    # Of the whole platform: what does not run just now may well be what is to be told of.
+    objectives = read_objectives(installation.platform, installation.settings.slo.objectives)
     return notices.titles_of(names, {name: one.journey.title for name, one in objectives.items() if one.journey})
 
 

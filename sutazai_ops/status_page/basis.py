@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from pathlib import Path
 
+    from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import Ledger
     from sutazai_ops.slo.facts import Fact
     from sutazai_ops.slo.objective import Objective
 
 DAYS = 90
 DAY_MINUTES = 1440.0
+REFRESH_SECONDS = 600.0
+"""How often it is worth gathering anew where nobody says that something new stands in the ledger."""
 
 
 class Journey(Said):
@@ -49,8 +52,16 @@ class Basis(Said):
 
     version: Literal[1] = 1
     gathered_at: AwareDatetime
-    journeys: tuple[Journey, ...] = ()
+    journeys: tuple[Journey, ...] | None = None
+    """Null where nobody has gathered how their last days were."""
     notices: tuple[Notice, ...] = ()
+
+
+def tell(ledger: Ledger, file: Path, now: datetime) -> Basis:
+    """Put what is announced now in the place of what was, and leave the journeys as they are; raises as `refresh`."""
+    basis = (read(file) or Basis(gathered_at=now)).model_copy(update={"notices": notices.for_page(ledger, now)})
+    _keep(basis, file)
+    return basis
 
 
 def refresh(ledger: Ledger, objectives: Iterable[Objective], file: Path, now: datetime) -> Basis:
@@ -63,12 +74,13 @@ def refresh(ledger: Ledger, objectives: Iterable[Objective], file: Path, now: da
     today = now.astimezone(UTC).date()
     facts = take_down(ledger, today - timedelta(days=DAYS - 1), today, [one.name for one in journeys])
     basis = gather(journeys, facts, notices.for_page(ledger, now), now)
-    with writing(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, (basis.model_dump_json(indent=1) + "\n").encode())
-    # The exporter may be somebody else than who writes this, and it holds no secret.
-    file.chmod(0o644)
+    _keep(basis, file)
     return basis
+
+
+def refresh_of(installation: Installation, objectives: Iterable[Objective], now: datetime) -> Basis:
+    """The same for an installation; `objectives` are those of it that may be journeys."""
+    return refresh(installation.ledger, objectives, installation.settings.status_page_basis, now)
 
 
 def read(file: Path) -> Basis | None:
@@ -88,6 +100,14 @@ def journeys_of(objectives: Iterable[Objective]) -> tuple[Journey, ...]:
     return tuple(
         Journey(title=one.journey.title, days=(), up=one.up, unknown=one.unknown) for one in objectives if one.journey
     )
+
+
+def _keep(basis: Basis, file: Path) -> None:
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, (basis.model_dump_json(indent=1) + "\n").encode())
+    # The exporter may be somebody else than who writes this, and it holds no secret.
+    file.chmod(0o644)
 
 
 def gather(

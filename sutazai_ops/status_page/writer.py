@@ -87,9 +87,12 @@ class Writer:
             generated_at=now,
             measured_at=None if measured_at is None else datetime.fromtimestamp(measured_at, UTC),
             stale_after_seconds=settings.stale_after_seconds,
-            journeys=tuple(self._journey(one, now) for one in (found.journeys if found else self._journeys)),
+            journeys=tuple(self._journey(one, now) for one in self._known(found)),
             notices=found.notices if found else (),
         )
+
+    def _known(self, found: Basis | None) -> Sequence[bases.Journey]:
+        return self._journeys if found is None or found.journeys is None else found.journeys
 
     def _journey(self, one: bases.Journey, now: datetime) -> Journey:
         state = state_of(one, self._ask)

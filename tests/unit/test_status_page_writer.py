@@ -122,6 +122,17 @@ def test_before_anybody_gathered_how_the_last_days_were_the_state_of_now_is_told
     assert len(known) == 3
 
 
+def test_what_is_announced_is_told_before_the_last_days_are_gathered_and_leaves_them_alone(tmp_path, gathered):
+    settings = Settings(home=tmp_path)
+    ledger, file = open_ledger(settings), settings.status_page_basis
+    notices.post(ledger, notices.Announcement("Slow", "Please wait.", NOW), now=NOW, by="anna")
+    writer = Writer(settings, lambda _: [1.0], NOW.timestamp, basis.journeys_of(OBJECTIVES), clock=Clock())
+    page = writer.page(basis.tell(ledger, file, NOW))
+    assert (len(page.journeys), page.notices[0].title) == (3, "Slow")
+    file.write_text(gathered.model_dump_json())
+    assert basis.tell(ledger, file, NOW).journeys == gathered.journeys
+
+
 def test_since_when_it_is_so_is_told_once_it_has_been_seen_to_change(tmp_path):
     clock, up = Clock(), [1.0]
     writer = Writer(Settings(home=tmp_path), lambda text: up if text == UP else [0.0], clock.now.timestamp, clock=clock)
