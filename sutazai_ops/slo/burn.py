@@ -65,6 +65,7 @@ SLOW_FROM = 24 * HOUR
 """Windows from this on need not be computed every minute."""
 FAST_SECONDS, SLOW_SECONDS = 60, 300
 """How often each group is evaluated."""
+GROUPS = ("objectives", "objectives that burn fast", "objectives that burn slowly")
 BAD, ALL = "objective:bad:5m", "objective:all:5m"
 ALLOWED, LEAST, TOLD = "objective:allowed", "objective:least_failures", "objective:told"
 
@@ -79,9 +80,9 @@ def burn_rules_file(objectives: Mapping[str, Objective], page_url: str) -> str:
     ones = list(objectives.values())
     recorded = [rule for objective in ones for rule in _recorded(objective)]
     groups = [
-        {"name": "objectives", "interval": format_duration(FAST_SECONDS), "rules": recorded},
-        _group("objectives that burn fast", FAST_SECONDS, [w for w in WINDOWS if w < SLOW_FROM], page_url),
-        _group("objectives that burn slowly", SLOW_SECONDS, [w for w in WINDOWS if w >= SLOW_FROM], page_url),
+        {"name": GROUPS[0], "interval": format_duration(FAST_SECONDS), "rules": recorded},
+        _group(GROUPS[1], FAST_SECONDS, [w for w in WINDOWS if w < SLOW_FROM], page_url),
+        _group(GROUPS[2], SLOW_SECONDS, [w for w in WINDOWS if w >= SLOW_FROM], page_url),
     ]
     said = "\n".join(f"{identity(one)} {one.target} {one.told} {one.least_failures}" for one in ones)
     digest = hashlib.sha256(f"{page_url}\n{said}".encode()).hexdigest()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.monitoring.duration import format_duration
 from sutazai_ops.monitoring.rules import dump
-from sutazai_ops.slo.burn import PAIRS, STEP, alert_annotations, alert_labels
+from sutazai_ops.slo.burn import GROUPS, PAIRS, STEP, alert_annotations, alert_labels
 from sutazai_ops.slo.objective import Alerts
 from sutazai_ops.slo.report_model import ObjectiveKind
 from sutazai_ops.slo.selectors import Matcher, edge_matcher
@@ -59,7 +59,13 @@ def burn_tests_file(objectives: Mapping[str, Objective], rules: str, page_url: s
         for pair in _pairs_of(objective, through_all)
         for test in _tests(objective, pair, page_url)
     ]
-    return HEAD + dump({"rule_files": [rules], "evaluation_interval": format_duration(STEP), "tests": tests})
+    head = {
+        "rule_files": [rules],
+        "evaluation_interval": format_duration(STEP),
+        # In an order that is drawn, otherwise.
+        "group_eval_order": list(GROUPS),
+    }
+    return HEAD + dump({**head, "tests": tests})
 
 
 def exercised(objectives: Iterable[Objective]) -> list[Objective]:
@@ -177,8 +183,8 @@ def _tests(objective: Objective, pair: Pair, page_url: str) -> Iterator[dict[str
         "exp_annotations": _filled(alert_annotations(pair, page_url), labels),
     }
     yield _test(objective, pair, "fires", [Phase(at + STEP, fast)], at, told)
-    back = [Phase(at, fast), Phase(2 * pair.short, 0)]
-    yield _test(objective, pair, "ends when the short window is well", back, at + pair.short + STEP)
+    back = [Phase(at, fast), Phase(2 * pair.short + STEP, 0)]
+    yield _test(objective, pair, "ends when the short window is well", back, at + pair.short + 2 * STEP)
     if objective.kind is not ObjectiveKind.FRESHNESS:
         yield _test(objective, pair, "lets a slow burn pass", [Phase(at + STEP, slow)], at)
     if objective.counts_events:

@@ -58,6 +58,8 @@ class Incident:
     kind: str
     start: int
     end: int
+    share: float | None = None
+    """Of requests that fail, where it is not drawn."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def make_month(
     kinds: Sequence[str] | None = None,
     per_second: float | None = None,
     hidden: bool = False,
+    incidents: Sequence[Incident] | None = None,
 ) -> Month:
     """A month drawn from a seed.
 
@@ -121,10 +124,12 @@ def make_month(
         kinds: what goes wrong, each once; drawn where left out.
         per_second: requests at an average moment; drawn where left out.
         hidden: whether all else that goes wrong does so while Prometheus is dead.
+        incidents: exactly what goes wrong, where that is not to be drawn.
     """
     rng = np.random.default_rng(seed)
     world = _World(_traffic(rng, first, days, per_second or float(rng.uniform(2, 6))))
-    incidents = _incidents(rng, days, kinds, hidden=hidden)
+    if incidents is None:
+        incidents = _incidents(rng, days, kinds, hidden=hidden)
     for one in incidents:
         world.suffer(one, rng)
     happened = _happen(world, rng)
@@ -147,7 +152,7 @@ class _World:
     def suffer(self, incident: Incident, rng: np.random.Generator) -> None:
         part = slice(incident.start, incident.end)
         if incident.kind == "errors-at-peak":
-            self.errors[part] = rng.uniform(0.005, 0.04)
+            self.errors[part] = rng.uniform(0.005, 0.04) if incident.share is None else incident.share
         elif incident.kind == "failing-at-night":
             # Its own health check fails with the rest, as often.
             self.errors[part] = self.probe_fails[part] = rng.uniform(0.4, 1.0)
