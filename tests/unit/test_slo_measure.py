@@ -1,0 +1,88 @@
+"""Asking for days: what was computed before Prometheus went away stays, and what it cannot answer is not a good day."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from sutazai_ops.errors import Unreachable
+from sutazai_ops.slo import maths
+from sutazai_ops.slo.facts import Fact
+from sutazai_ops.slo.measure import measure_days
+from sutazai_ops.slo.objective import Objective, usual_indicator
+from sutazai_ops.slo.report_model import ObjectiveKind
+from sutazai_ops.slo.source import Answer, Line
+
+FIRST = date(2026, 10, 14)
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+ANSWERS = Objective(
+    name="answers", kind=ObjectiveKind.RATIO, target=0.999, **usual_indicator(ObjectiveKind.RATIO, "shop")
+)
+
+
+class Answering:
+    """A Prometheus of a shop that answers one request a second, until it is asked about `gone`."""
+
+    where = "a test"
+
+    def __init__(self, gone: date | None = None, notices: tuple[str, ...] = (), counts: bool = True) -> None:
+        self.gone, self.notices, self.counts = gone, notices, counts
+        self.asked: list[str] = []
+
+    def over(self, query: str, start: int, end: int, step: int) -> Answer:
+        self.asked.append(query)
+        if self.gone and datetime.fromtimestamp(start, UTC).date() >= self.gone:
+            raise Unreachable("Prometheus gives no whole answer within 60 s")
+        moments = range(start, end + 1, step)
+        if "5.." in query or 'state="unknown"' in query:
+            return Answer((), self.notices)
+        if "http_requests_total" in query:
+            points = [(moment, float(moment)) for moment in moments] if self.counts else []
+            return Answer((Line({"job": "shop"}, points),) if points else (), self.notices)
+        return Answer((Line({}, [(moment, 1.0) for moment in moments]),), self.notices)
+
+    def at(self, query: str, moment: int) -> Answer:
+        return Answer(())
+
+
+def days(count: int) -> list[date]:
+    return [FIRST + timedelta(days=number) for number in range(count)]
+
+
+def test_days_before_prometheus_went_away_are_kept() -> None:
+    kept: dict[date, Fact] = {}
+    with pytest.raises(Unreachable, match="no whole answer"):
+        measure_days(
+            [ANSWERS], days(4), Answering(gone=FIRST + timedelta(days=2)), {}, NOW,
+            lambda day, facts: kept.update({day: facts[0]}),
+        )  # fmt: skip
+    assert list(kept) == days(2)
+
+
+def test_no_series_of_failures_yet_is_no_failure() -> None:
+    facts = measure_days([ANSWERS], days(1), Answering(), {}, NOW)["answers"]
+    assert maths.requests(facts[FIRST].totals) == 1
+    assert facts[FIRST].totals.total == 86_400
+
+
+def test_no_series_at_all_is_not_measured() -> None:
+    facts = measure_days([ANSWERS], days(1), Answering(counts=False), {}, NOW)["answers"]
+    assert maths.coverage(facts[FIRST].totals) == 0
+
+
+def test_warnings_of_an_answer_stay_with_the_day() -> None:
+    facts = measure_days([ANSWERS], days(1), Answering(notices=("remote read failed",)), {}, NOW)["answers"]
+    assert facts[FIRST].warnings == ("remote read failed",)
+
+
+def test_a_day_that_lies_ahead_is_not_asked() -> None:
+    source = Answering()
+    assert measure_days([ANSWERS], [date(2026, 12, 24)], source, {}, NOW) == {}
+    assert source.asked == []
+
+
+def test_no_question_spans_more_than_a_day() -> None:
+    source = Answering()
+    measure_days([ANSWERS], days(3), source, {}, NOW)
+    assert not [query for query in source.asked if "d]" in query]
