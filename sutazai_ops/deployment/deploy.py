@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from sutazai_ops.deployment.plan import Plan, Step
     from sutazai_ops.deployment.release import Release, ReleasedPhase, ReleasedService
     from sutazai_ops.engines import Container
-    from sutazai_ops.platform import Service
     from sutazai_ops.progress import Progress
 
 LOG_LINES = 20
@@ -58,7 +57,7 @@ class PhaseReport:
     backup_set: str | None = None
     """The set that was taken before anything with state was made anew."""
     healthy_seconds: Mapping[str, float] = field(default_factory=dict)
-    """How long each service took from the first change of its level until it was healthy."""
+    """How long each service took to be healthy, once those that it depends on were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +167,15 @@ def apply(
     by_name = {step.service: step for step in steps if _runs(step)}
     seconds: dict[str, float] = {}
     for group in levels(by_name, {service.name: service.depends_on for service in here.platform}):
-        started = time.monotonic()
         gently = [name for name in group if _start_first(here, release, by_name[name])]
         others = [by_name[name] for name in group if name not in gently]
         if others:
-            here.engine.bring(_order(here, release, phase, others), progress)
+            seconds |= here.engine.bring(_order(here, release, phase, others), progress)
         for name in gently:
+            started = time.monotonic()
             order = _order(here, release, phase, [by_name[name]])
             replace_start_first(here.engine, order, here.platform.service(name), here.platform, progress)
-        seconds |= dict.fromkeys(group, time.monotonic() - started)
+            seconds[name] = time.monotonic() - started
         _switch_proxies(here, release, [step.service for step in others])
     gone = [step.service for step in steps if step.act is Act.REMOVE]
     if gone:
@@ -300,19 +299,19 @@ def _refuse_without_what_it_needs(here: Deployments, phase: str, steps: Sequence
 
 def _back_up(here: Deployments, steps: Sequence[Step], progress: Progress) -> str | None:
     """Take and prove a set of what holds state and is about to be made anew; its id, None where there is nothing."""
+    held = [step.service for step in steps if step.act in MAKES_ANEW and _is_at_stake(here, step.service)]
+    if not held:
+        return None
     running = {one.service for one in here.engine.observe() if one.state is State.RUNNING}
-    names = [
-        step.service
-        for step in steps
-        if step.act in MAKES_ANEW and step.service in running and _is_at_stake(here.platform.service(step.service))
-    ]
+    names = [name for name in held if name in running]
     if not names:
         return None
     with progress.step(f"backup of {', '.join(names)}"):
         return here.back_up(names)
 
 
-def _is_at_stake(service: Service) -> bool:
+def _is_at_stake(here: Deployments, name: str) -> bool:
+    service = here.platform.service(name)
     return service.tier is Tier.STATEFUL and service.is_backed_up
 
 

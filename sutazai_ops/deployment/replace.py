@@ -15,8 +15,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sutazai_ops.engines import State
-from sutazai_ops.errors import OpsError
+from sutazai_ops.engines import NoEngine, State
+from sutazai_ops.errors import OpsError, Unreachable
 
 if TYPE_CHECKING:
     from sutazai_ops.engines import Container, Engine, Order
@@ -60,13 +60,15 @@ def point_proxy_at(
     if service.behind is None or not containers:
         return
     proxy = platform.service(service.behind.proxy)
-    if proxy.proxy is None or not _runs(engine, proxy.name):
+    if proxy.proxy is None:
         return
     upstreams = " ".join(f"{container.name}:{service.behind.port}" for container in containers)
     path = f"{proxy.proxy.upstreams}/{service.name}.caddy"
-    engine.write_file(proxy.name, path, f"to {upstreams}\n".encode())
-    engine.execute(proxy.name, proxy.proxy.reload)
-
-
-def _runs(engine: Engine, service: str) -> bool:
-    return any(one.service == service and one.state is State.RUNNING for one in engine.observe())
+    try:
+        engine.write_file(proxy.name, path, f"to {upstreams}\n".encode())
+        engine.execute(proxy.name, proxy.proxy.reload)
+    except NoEngine:
+        raise
+    except Unreachable:
+        # It does not run yet. Where it starts, it is pointed at what runs then.
+        return

@@ -326,10 +326,13 @@ class Engine(Protocol):
     def pull(self, order: Order, progress: Progress) -> None:
         """Have every image of the order on the host; raises `OpsError` naming the service whose image cannot be had."""
 
-    def bring(self, order: Order, progress: Progress) -> None:
+    def bring(self, order: Order, progress: Progress) -> Mapping[str, float]:
         """Do what the order says, and wait until each of its services is healthy, or runs where it has no check.
 
         One-shot services are awaited to their end. Volumes are never removed.
+
+        Returns:
+            How many seconds each service took to be well.
 
         Raises:
             OpsError: naming the service that did not come up and the last lines of its log; the others stay as they

@@ -8,6 +8,7 @@ images) this engine has not, and says so.
 from __future__ import annotations
 
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 import yaml
@@ -72,8 +73,9 @@ class Releases:
     def pull(self, order: Order, progress: Progress) -> None:
         """The servers come out of wheels that are installed already: there is nothing to have."""
 
-    def bring(self, order: Order, progress: Progress) -> None:
+    def bring(self, order: Order, progress: Progress) -> Mapping[str, float]:
         """Start each service of the order, or restart it where it was started from another definition."""
+        seconds = {}
         services = yaml.safe_load(order.file.read_text(encoding="utf-8"))["services"]
         for name in order.services:
             labels = services[name]["labels"]
@@ -83,11 +85,14 @@ class Releases:
                 spec=labels[SPEC],
                 release=int(labels[RELEASE]),
             )
+            started = time.monotonic()
             with progress.step(f"start {name}"):
                 if self._stamp(name) != wanted or name in order.recreate:
                     self.stop(name)
                 self.start(name)
                 self._stamp_file(name).write_text(wanted.model_dump_json(), encoding="utf-8")
+            seconds[name] = time.monotonic() - started
+        return seconds
 
     def add_copy(self, order: Order, service: str, progress: Progress) -> tuple[Container, ...]:  # noqa: ARG002
         """Raises `Unsupported`: this engine runs one of each."""

@@ -11,6 +11,8 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,6 @@ from sutazai_ops.deployment.deploy import Report
 from sutazai_ops.deployment.deployments import Deployments
 from sutazai_ops.engines import Act
 from sutazai_ops.installation import Installation
-from sutazai_ops.progress import Silent
 from sutazai_ops.settings import PACKAGED_PLATFORM, DeploySettings, Loaded, Settings
 
 CORE = """
@@ -105,12 +106,24 @@ CADDYFILE = """
 """
 
 
+class Told:
+    """Writes down what was under way, in the order in which it ended."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    @contextmanager
+    def step(self, what: str, expected: int | None = None) -> Iterator[Callable[[int], None]]:
+        yield lambda _: None
+        self.ended.append(what)
+
+
 class Shop:
     """The platform's folder, its installation, and what the engine has of it."""
 
     def __init__(self, folder: Path, registry: ImageRegistry, client: docker.DockerClient, port: int) -> None:
         self.name = f"shop-{uuid.uuid4().hex[:8]}"
-        self.client, self.port = client, port
+        self.client, self.port, self.told = client, port, Told()
         self.folder, self.home = folder / "platform", folder / "home"
         for reference in ("postgres:16.11-alpine", "busybox:1.37.0", "caddy:2.11.7-alpine", "sutazai/frontend:1.0.0"):
             registry.push(reference)
@@ -152,7 +165,7 @@ class Shop:
 
     def deploy(self, **selection: Any) -> Report:
         """Deploy phases or services."""
-        return self.deployments.deploy(Silent(), **selection)
+        return self.deployments.deploy(self.told, **selection)
 
     def changes(self, **selection: Any) -> dict[str, Act]:
         """What a plan would change."""

@@ -58,6 +58,12 @@ def shop(rolled_out: Shop) -> Iterator[Shop]:
     rolled_out.deploy()
 
 
+def test_each_service_is_told_as_it_becomes_well_and_how_long_that_took(shop: Shop):
+    started = [what.removeprefix("start ") for what in shop.told.ended if what.startswith("start ")]
+    assert sorted(started[:5]) == ["db", "edge", "page", "prepare", "teller"]
+    assert started.index("prepare") < started.index("page") < started.index("teller")
+
+
 def test_what_runs_as_meant_is_left_alone(shop: Shop):
     before = shop.ids()
     assert shop.changes() == {}

@@ -131,8 +131,8 @@ def test_a_precondition_that_fails_late_leaves_what_is_done_and_means_it(shop):
     bring = shop.engine.bring
 
     def refuse_eye(order, progress):
-        bring(order, progress)
         shop.engine.observe_project = lambda project: (_ for _ in ()).throw(OpsError("the engine is gone"))
+        return bring(order, progress)
 
     shop.engine.bring = refuse_eye
     with pytest.raises(OpsError):
@@ -228,7 +228,7 @@ def test_what_a_killed_deployment_has_brought_is_meant_when_the_next_one_fails(s
     def kill_before_eye(order, progress):
         if "eye" in order.services:
             raise Killed
-        bring(order, progress)
+        return bring(order, progress)
 
     shop.engine.bring = kill_before_eye
     with pytest.raises(Killed):

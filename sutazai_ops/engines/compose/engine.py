@@ -11,7 +11,7 @@ import socket
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +38,10 @@ from sutazai_ops.engines.external import external_server, product_of
 from sutazai_ops.errors import BadInput, CommandFailed, OpsError, Refused, ToolMissing, Unreachable, Unsupported
 from sutazai_ops.lock import held
 from sutazai_ops.platform.copies import copies
+from sutazai_ops.progress import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -117,17 +118,23 @@ class ComposeEngine:
         except OpsError as error:
             return Observed(service.name, State.ELSEWHERE, Health.FAILED, note=error.what)
 
-    def _inspect(self, *projects: str, service: str | None = None) -> dict[tuple[str, str], list[Inspected]]:
-        """The containers of these projects, or of one service of them, by project and service in their order."""
+    def _inspect(
+        self, *projects: str, services: Collection[str] | None = None
+    ) -> dict[tuple[str, str], list[Inspected]]:
+        """The containers of these projects, or of a few services of them, by project and service in their order."""
         wanted = set(projects)
         filters = {"label": [PROJECT, f"{ONE_OFF}=False"]}
         if len(wanted) == 1:
             filters["label"].append(f"{PROJECT}={projects[0]}")
-        if service is not None:
-            filters["label"].append(f"{SERVICE}={service}")
+        if services is not None and len(services) == 1:
+            filters["label"].extend(f"{SERVICE}={name}" for name in services)
         with daemon.speaking("cannot list the containers"):
             listed = self._docker.containers(all=True, filters=filters)
-        ids = [one["Id"] for one in listed if one["Labels"][PROJECT] in wanted]
+        ids = [
+            one["Id"]
+            for one in listed
+            if one["Labels"][PROJECT] in wanted and (services is None or one["Labels"].get(SERVICE) in services)
+        ]
         with ThreadPoolExecutor(max_workers=daemon.CONNECTIONS) as pool:
             inspected = [one for one in pool.map(self._look_at, ids) if one]
         found: dict[tuple[str, str], list[Inspected]] = {}
@@ -191,28 +198,25 @@ class ComposeEngine:
         wanted = {name: str(definitions[name]["image"]) for name in order.services if "image" in definitions[name]}
         pull_missing(self._docker, wanted, progress)
 
-    def bring(self, order: Order, progress: Progress) -> None:
-        """Do what the order says, and wait until each of its services is well.
-
-        Raises:
-            OpsError: naming the service that did not come up and the last lines of its log.
-        """
-        if not order.services:
-            return
+    def bring(self, order: Order, progress: Progress) -> Mapping[str, float]:
+        """Do what the order says, and wait until each of its services is well; see `Engine.bring`."""
         anew = [name for name in order.services if name in order.recreate]
         rest = [name for name in order.services if name not in order.recreate]
-        with progress.step(f"start {', '.join(order.services)}"):
+        with Steps(progress, {name: f"start {name}" for name in order.services}) as steps:
             for names, flags in ((anew, ("--force-recreate",)), (rest, ())):
                 if names:
-                    self._up(order, commands.up(order, names, *flags), names, lambda: self._of(order.project))
+                    look = partial(self._of, order.project, names)
+                    self._up(order, commands.up(order, names, *flags), names, look, steps.end)
+        return steps.seconds
 
     def add_copy(self, order: Order, service: str, progress: Progress) -> tuple[Container, ...]:
         """Start what the file says of a service beside what runs of it; see `Engine.add_copy`."""
-        old = self._of(order.project).get(service, [])
+        old = self._of(order.project, [service]).get(service, [])
         known = {one["Id"] for one in old}
 
         def fresh() -> dict[str, list[Inspected]]:
-            return {service: [one for one in self._of(order.project).get(service, []) if one["Id"] not in known]}
+            there = self._of(order.project, [service]).get(service, [])
+            return {service: [one for one in there if one["Id"] not in known]}
 
         with progress.step(f"start the new {service} beside the old"):
             try:
@@ -229,10 +233,14 @@ class ComposeEngine:
         argv: Sequence[str],
         services: Sequence[str],
         look: Callable[[], Mapping[str, Sequence[Inspected]]],
+        well: Callable[[str], None] = lambda _: None,
     ) -> None:
+        old = {one["Id"] for containers in look().values() for one in containers}
         command = commands.start(argv, held(self._settings.releases))
         try:
-            broken = wait_until_well(look, services, order.ending, at_most=self._patience, worker=command.poll)
+            broken = wait_until_well(
+                look, services, order.ending, at_most=self._patience, worker=command.poll, well=well, old=old
+            )
             code, words = command.finish(COMPOSE_SECONDS)
         except BaseException:
             command.end()
@@ -358,9 +366,9 @@ class ComposeEngine:
 
     def _await(self, service: str) -> None:
         project = self._project(self._platform.service(service))
-        broken = wait_until_well(lambda: self._of(project), [service], (), at_most=self._patience)
-        if broken:
-            raise self._not_well(broken, self._of(project))
+        look = partial(self._of, project, [service])
+        if broken := wait_until_well(look, [service], (), at_most=self._patience):
+            raise self._not_well(broken, look())
 
     def endpoint(self, service: str, port: int | None = None) -> Endpoint:
         """Where a client that runs here reaches the service; raises `Unsupported` where it has no such address."""
@@ -515,10 +523,10 @@ class ComposeEngine:
     def _containers(self, service: str) -> list[Inspected]:
         wanted = self._platform.service(service)
         project = self._project(wanted)
-        return self._inspect(project, service=wanted.name).get((project, wanted.name), [])
+        return self._of(project, [wanted.name]).get(wanted.name, [])
 
-    def _of(self, project: str) -> dict[str, list[Inspected]]:
-        return {service: containers for (_, service), containers in self._inspect(project).items()}
+    def _of(self, project: str, services: Collection[str]) -> dict[str, list[Inspected]]:
+        return {name: containers for (_, name), containers in self._inspect(project, services=services).items()}
 
     def _project(self, service: Service) -> str:
         return self._projects[service.phase]

@@ -28,6 +28,8 @@ def wait_until_well(
     *,
     at_most: float,
     worker: Callable[[], int | None] = lambda: 0,
+    well: Callable[[str], None] = lambda _: None,
+    old: Collection[str] = (),
 ) -> dict[str, str]:
     """Look again and again until every service is well, one is broken, or the time is over.
 
@@ -37,6 +39,8 @@ def wait_until_well(
         one_shots: those of them that are done once they have ended well.
         at_most: seconds that a service may take, even where its own health check would wait longer.
         worker: the exit code of whoever brings them up; None while it is at work, so that what is missing may yet come.
+        well: told of each service that is well; more than once perhaps.
+        old: the ids of containers that the worker may yet replace, so that they do not count while it is at work.
 
     Returns:
         Why, for each service that is not well; empty when all are, and when the worker has failed.
@@ -48,6 +52,9 @@ def wait_until_well(
         broken = {name: why for name, (state, why) in states.items() if state is Readiness.BROKEN}
         waiting = [name for name, (state, _) in states.items() if state is Readiness.NOT_YET]
         code = worker()
+        for name, (state, _) in states.items():
+            if state is Readiness.READY and (code is not None or not any(one["Id"] in old for one in now[name])):
+                well(name)
         if code is not None and (broken or not waiting or code):
             return broken
         patience = {name: min(at_most, _patience(now.get(name, ()))) for name in waiting}
