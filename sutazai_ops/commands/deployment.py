@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sutazai_ops.deployment.deploy import PhaseReport, Report
-    from sutazai_ops.deployment.deployments import Deployments, Prepared
+    from sutazai_ops.deployment.deployments import Deployments
     from sutazai_ops.deployment.drift import Drift
     from sutazai_ops.deployment.plan import Plan, Step
+    from sutazai_ops.deployment.prepare import Prepared
     from sutazai_ops.deployment.release import Record
 
 app = typer.Typer()
@@ -179,7 +180,19 @@ def _show_drift(terminal: Terminal, release: int, found: Sequence[Drift]) -> Non
         [[one.phase, one.service, one.field, one.meant, one.found] for one in found],
     )
     terminal.say()
-    terminal.facts({"mend it": "sutazai-ops deploy"})
+    terminal.facts(_remedies(found))
+
+
+def _remedies(found: Sequence[Drift]) -> dict[str, object]:
+    """The next command, by what was found: no deployment mends what is as it is meant and does not work."""
+    ill = list(dict.fromkeys(one.service for one in found if one.kind in {"unhealthy", "restarts"}))
+    orphans = [one.found for one in found if one.kind == "orphan"]
+    others = any(one.kind not in {"unhealthy", "restarts", "orphan"} for one in found)
+    return {
+        **({"mend it": "sutazai-ops deploy"} if others else {}),
+        **({"see why": "; ".join(f"sutazai-ops logs {name}" for name in ill)} if ill else {}),
+        **({"left alone": f"remove what is yours: docker rm -f {' '.join(orphans)}"} if orphans else {}),
+    }
 
 
 def _open() -> Deployments:
@@ -203,7 +216,7 @@ def _gate(deployments: Deployments, prepared: Prepared) -> str:
 
 def _show_prepared(terminal: Terminal, prepared: Prepared, *, json: bool, next_: str, gate: str = "") -> None:
     facts = {**_plan_facts(prepared.plan), "findings": [asdict(finding) for finding in prepared.findings]}
-    facts["unseen"] = prepared.unseen
+    facts |= {"notes": prepared.notes, "unseen": prepared.unseen}
     if gate:
         facts["gate"] = gate
 
@@ -217,14 +230,13 @@ def _show_prepared(terminal: Terminal, prepared: Prepared, *, json: bool, next_:
 
 def _show_plan(terminal: Terminal, prepared: Prepared) -> None:
     plan = prepared.plan
-    against = f"against release {plan.against}" if plan.against else "the first"
-    count = len(plan.steps)
-    terminal.say(f"release {plan.release} {against} ({len(plan.changes)} of {count} services change)\n")
+    terminal.say(f"{_which(plan)} ({len(plan.changes)} of {human.count(len(plan.steps), 'service')} to change)\n")
     if plan.changes:
         terminal.table(["", "service", "why"], [row for step in plan.changes for row in _rows(step)])
     else:
         terminal.say("  nothing to do: what runs is what is meant")
     notes = [f"{prepared.unseen}: held against the last release alone"] if prepared.unseen else []
+    notes += prepared.notes
     notes += [f"{service} is left out: {why}" for service, why in plan.left_out]
     notes += [
         f"{orphan.service} runs in {orphan.phase} and stands in no file: it is left alone" for orphan in plan.orphans
@@ -235,6 +247,12 @@ def _show_plan(terminal: Terminal, prepared: Prepared) -> None:
         terminal.say(f"  note  {note}")
     if notes:
         terminal.say()
+
+
+def _which(plan: Plan) -> str:
+    if plan.against is None:
+        return f"release {plan.release}, the first"
+    return f"release {plan.release}" + (f" against release {plan.against}" if plan.against != plan.release else "")
 
 
 def _rows(step: Step) -> list[list[str]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sutazai_ops import human
-from sutazai_ops.deployment.limits import limits
+from sutazai_ops.deployment.limits import limits, size
 from sutazai_ops.deployment.ports import published
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ _SECRET_NAME = re.compile(r"pass|secret|token|key|credential|auth|dsn", re.IGNOR
 _COPIED = re.compile(r"(?:.*/)?files/(?P<digest>[0-9a-f]{16})/(?P<name>[^:]+)(?P<rest>:.*)?")
 HAVE_IDENTITY = frozenset({"volumes", "ports", "environment", "configs", "secrets", "env_file"})
 """The lists each of whose entries is compared with its like, and not with the whole list."""
+_LIMITS = {
+    **dict.fromkeys(("deploy.resources.limits.memory", "mem_limit"), "memory limit"),
+    **dict.fromkeys(("deploy.resources.limits.cpus", "cpus"), "CPU limit"),
+    **dict.fromkeys(("deploy.resources.limits.pids", "pids_limit"), "process limit"),
+}
+"""The fields that have words of their own, in definitions as in what runs."""
 _OURS = ("labels.sutazai.spec", "labels.sutazai.release", "labels.sutazai.phase")
 
 
@@ -135,7 +141,7 @@ def _field(key: str, value: str | None) -> str:
         return f"file {copied['name']}"
     if key.startswith("labels.sutazai.secret."):
         return f"secret {key.removeprefix('labels.sutazai.secret.')}"
-    return key
+    return _LIMITS.get(key, key)
 
 
 def _both(key: str, before: str | None, after: str | None) -> tuple[str, str]:
@@ -148,6 +154,8 @@ def _both(key: str, before: str | None, after: str | None) -> tuple[str, str]:
 def _shown(key: str, value: str | None) -> str:
     if value is None:
         return NOTHING
+    if _LIMITS.get(key) == "memory limit":
+        return human.memory(size(value))
     is_secret = _SECRET_NAME.search(key.rpartition(".")[2]) and not key.startswith(("labels.", "secrets", "volumes"))
     # A file's name is no secret, and is what a person looks for.
     if (is_secret and not value.startswith("/run/secrets/")) or _holds_password(value):

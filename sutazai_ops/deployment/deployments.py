@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import getpass
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,12 +16,9 @@ from typing import TYPE_CHECKING
 from sutazai_ops.deployment import inputs
 from sutazai_ops.deployment.deploy import Report, carry_out
 from sutazai_ops.deployment.limits import refuse_overcommit
-from sutazai_ops.deployment.lint import lint, refuse_findings
-from sutazai_ops.deployment.major import crossings
-from sutazai_ops.deployment.plan import make_plan
-from sutazai_ops.deployment.release import Outcome, Releases, make_release
-from sutazai_ops.deployment.selection import select
-from sutazai_ops.engines import Container, Health, State
+from sutazai_ops.deployment.lint import refuse_findings
+from sutazai_ops.deployment.prepare import as_released, prepare, prepare_roll_back
+from sutazai_ops.deployment.release import Outcome, Releases
 from sutazai_ops.errors import BadInput, OpsError, Refused, Unreachable
 from sutazai_ops.lock import Held, exclusive
 
@@ -31,11 +27,9 @@ if TYPE_CHECKING:
 
     from sutazai_ops.deployment.deploy import PhaseReport
     from sutazai_ops.deployment.drift import Drift
-    from sutazai_ops.deployment.inputs import Inputs
-    from sutazai_ops.deployment.lint import Finding
-    from sutazai_ops.deployment.plan import Plan, Running
-    from sutazai_ops.deployment.release import Release, ReleasedService
-    from sutazai_ops.deployment.selection import Selection
+    from sutazai_ops.deployment.plan import Running
+    from sutazai_ops.deployment.prepare import Look, Prepared
+    from sutazai_ops.deployment.release import Release
     from sutazai_ops.engines import Engine
     from sutazai_ops.installation import Installation
     from sutazai_ops.platform import Platform
@@ -45,22 +39,6 @@ if TYPE_CHECKING:
 LOCK_PAUSE_SECONDS = 0.5
 LEFT_BEHIND_SECONDS = 900.0
 """How long to wait for the Compose of a deployment that was killed: as long as one may take at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A release that could be carried out, and what that would change. Nothing is written yet."""
-
-    release: Release
-    plan: Plan
-    phases: tuple[str, ...]
-    """The phases that are touched, in roll-out order."""
-    inputs: Inputs
-    """The files to copy and the secrets to generate before the release can run."""
-    findings: tuple[Finding, ...] = ()
-    """What the lint says of it."""
-    unseen: str = ""
-    """Why what runs could not be looked at, where the plan was made against the last release alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +73,7 @@ class Deployments:
         try:
             return self.prepare(phases=phases, services=services)
         except Unreachable as error:
-            prepared = self.prepare(phases=phases, services=services, look=_as_released)
+            prepared = self.prepare(phases=phases, services=services, look=as_released)
             return replace(prepared, unseen=error.what)
 
     def prepare(
@@ -110,35 +88,7 @@ class Deployments:
         Raises:
             BadInput: for a name that is not known, or a file that is wrong.
         """
-        last = self.releases.current()
-        selection = select(
-            self.platform,
-            phases=phases,
-            services=services,
-            present=last.services if last else (),
-            cannot_run=self.engine.cannot_run,
-        )
-        whole = {*(last.whole if last else ()), *selection.phases}
-        inputs.write_generated(self.settings, self.platform)
-        gathered = inputs.gather(self.settings, self.platform, selection.services, whole)
-        number = self.releases.next_number()
-        replaced = {*selection.services, *_gone(last, selection)}
-        release = make_release(
-            number,
-            gathered.wanted,
-            gathered.tops,
-            last=last,
-            whole=whole,
-            replaced=replaced,
-            order=[phase.name for phase in self.platform.phases],
-        )
-        if last and release.means_the_same_as(last):
-            release = last
-        _refuse_other_project(release, last)
-        touched = _touched(self.platform, release, selection, replaced, last)
-        running = (look or self.running)(release, touched, last)
-        plan = make_plan(release, last, running, replaced, selection.left_out)
-        return Prepared(release, plan, touched, gathered, tuple(lint(release, self.platform)))
+        return prepare(self, phases=phases, services=services, look=look)
 
     def deploy(
         self,
@@ -210,31 +160,7 @@ class Deployments:
             BadInput: when there is no such release, or it has not such a phase.
             Refused: when that crosses a major version of a service that holds state.
         """
-        target, last = self.releases.read(to), self.releases.current()
-        if last is None:
-            raise BadInput("nothing was ever deployed here", where=str(self.releases.folder))
-        chosen = tuple(phase for phase in (phases or target.phases))
-        for phase in chosen:
-            if phase not in target.phases:
-                raise BadInput(f"release {to} has no phase {phase}", remedy=f"it has: {', '.join(target.phases)}")
-            for name, new, old in crossings(last, target, phase, self.platform):
-                raise Refused(
-                    f"release {to} runs {name} as {old}, and now it is {new}: the older major does not open the data",
-                    remedy="restore a backup set that the older version made: docs/when-a-deployment-fails.md",
-                )
-        services = [one for one in last.services.values() if one.phase not in chosen]
-        services += [one for phase in chosen for one in target.of_phase(phase)]
-        release = last.model_copy(
-            update={
-                "number": self.releases.next_number(),
-                "phases": {**last.phases, **{phase: target.phases[phase] for phase in chosen}},
-                "services": {one.name: one for one in services},
-            }
-        )
-        if release.means_the_same_as(last):
-            release = last
-        plan = make_plan(release, last, self.running(release, chosen, last))
-        return Prepared(release, plan, chosen, inputs.NOTHING)
+        return prepare_roll_back(self, to, phases)
 
     def roll_back(self, progress: Progress, to: int, phases: Sequence[str] | None = None) -> Report:
         """Carry out what `prepare_roll_back` makes, under the lock; raises as it and `deploy` do."""
@@ -351,58 +277,3 @@ class Deployments:
     def _write(self, release: Release, because: str) -> None:
         if release.number not in self.releases.numbers():
             self.releases.write(release, because, datetime.now(UTC))
-
-
-Look = Callable[["Release", "Sequence[str]", "Release | None"], "Running"]
-"""How what runs is come to know."""
-
-
-def _as_released(release: Release, phases: Sequence[str], last: Release | None) -> Running:  # noqa: ARG001
-    """What would run, were it as the last release means it."""
-    return {phase: {one.name: (_as_meant(one),) for one in last.of_phase(phase)} if last else {} for phase in phases}
-
-
-def _as_meant(service: ReleasedService) -> Container:
-    image = str(service.definition.get("image", ""))
-    return Container(
-        id="",
-        name=service.name,
-        project="",
-        state=State.RUNNING,
-        health=Health.UNKNOWN,
-        image=image,
-        image_id=image,
-        spec=service.spec,
-        release=service.release,
-        is_process=True,
-    )
-
-
-def _refuse_other_project(release: Release, last: Release | None) -> None:
-    """Raise `Refused` where a phase would run as another Compose project, and so on other volumes than before."""
-    for name, phase in release.phases.items():
-        before = last.phases.get(name) if last else None
-        if before and before.project != phase.project:
-            raise Refused(
-                f"the phase {name} runs as the project {before.project}, and its file now says {phase.project}: what is"
-                " in its volumes would stay behind",
-                where=name,
-                remedy=f"write name: {before.project} into its file, or first: sutazai-ops down --phase {name}",
-            )
-
-
-def _gone(last: Release | None, selection: Selection) -> set[str]:
-    """What the last release had in these phases; where no file has it any more, it goes."""
-    return {service.name for service in last.services.values() if service.phase in selection.phases} if last else set()
-
-
-def _touched(
-    platform: Platform, release: Release, selection: Selection, replaced: set[str], last: Release | None
-) -> tuple[str, ...]:
-    phases = {*selection.phases, *(platform.services[name].phase for name in selection.services)}
-    before = last.services if last else {}
-    phases |= {before[name].phase for name in replaced if name in before}
-    known = [phase.name for phase in platform.phases]
-    order = [*known, *(phase for phase in (last.phases if last else ()) if phase not in known)]
-    there = {*release.phases, *(last.phases if last else ())}
-    return tuple(phase for phase in order if phase in phases and phase in there)

@@ -152,7 +152,7 @@ def _mount_of_copy(entry: Any, files: Files) -> Any:  # noqa: ANN401
 
 
 def copy_files(copies: Sequence[Copy], releases: Path) -> None:
-    """Put every copy into the folder of files below `releases`; what is there already is left as it is.
+    """Put every copy into the folder of files below `releases`; one that is there already and was not edited stays.
 
     Raises:
         Refused: when a file has changed since the plan was made.
@@ -161,7 +161,7 @@ def copy_files(copies: Sequence[Copy], releases: Path) -> None:
     folder = releases / FOLDER
     for copy in copies:
         target = folder / copy.place
-        if target.exists():
+        if _is_as_meant(copy, target):
             continue
         partial = folder / f".{copy.digest[:DIGITS]}.{os.getpid()}.partial"
         try:
@@ -172,6 +172,7 @@ def copy_files(copies: Sequence[Copy], releases: Path) -> None:
             try:
                 _copy(copy, partial)
                 target.parent.mkdir(exist_ok=True)
+                _remove(target)
                 partial.rename(target)
             finally:
                 _remove(partial)
@@ -181,6 +182,13 @@ def copy_files(copies: Sequence[Copy], releases: Path) -> None:
                 where=str(target),
                 remedy="nothing was changed; make room or let this user write there, and deploy again",
             ) from None
+
+
+def _is_as_meant(copy: Copy, target: Path) -> bool:
+    try:
+        return _digest_as(copy.private, target, str(target)) == copy.digest
+    except BadInput:
+        return False
 
 
 def changed_copies(definition: Mapping[str, Any], releases: Path) -> Iterator[tuple[str, str, str]]:

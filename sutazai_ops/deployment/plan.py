@@ -86,6 +86,7 @@ def make_plan(
     running: Running,
     looked_at: Collection[str] | None = None,
     left_out: Sequence[tuple[str, str]] = (),
+    edited: Mapping[str, tuple[Difference, ...]] | None = None,
 ) -> Plan:
     """Decide what to do with each service.
 
@@ -95,19 +96,26 @@ def make_plan(
         running: what the engine sees, for each phase that is looked at.
         looked_at: the services that may be touched; all of the phases in `running` for None.
         left_out: services that the engine cannot run, and why.
+        edited: by service, the files it mounts that are not what the last release put there.
     """
     wanted = [s for s in release.services.values() if s.phase in running and (looked_at is None or s.name in looked_at)]
     gone = _gone(release, last, running, looked_at)
     return Plan(
         release=release.number,
         against=last.number if last else None,
-        steps=(*(_step(service, release, last, running) for service in wanted), *gone),
+        steps=(*(_step(one, release, last, running, (edited or {}).get(one.name, ())) for one in wanted), *gone),
         orphans=_orphans(release, last, running),
         left_out=tuple(left_out),
     )
 
 
-def _step(service: ReleasedService, release: Release, last: Release | None, running: Running) -> Step:
+def _step(
+    service: ReleasedService,
+    release: Release,
+    last: Release | None,
+    running: Running,
+    edited: tuple[Difference, ...],
+) -> Step:
     containers = running[service.phase].get(service.name, ())
     before = last.services.get(service.name) if last else None
     if not containers:
@@ -115,7 +123,7 @@ def _step(service: ReleasedService, release: Release, last: Release | None, runn
         return Step(service.name, service.phase, Act.CREATE, because)
     if stale := next((one for one in containers if one.spec != service.spec), None):
         return Step(service.name, service.phase, Act.RECREATE, *_why_recreated(service, before, stale))
-    if drifted := _drift(service, release, containers):
+    if drifted := (*_drift(service, release, containers), *edited):
         return Step(service.name, service.phase, Act.RUNTIME_DRIFT, "what runs was changed", drifted)
     if why := next((why for one in containers if (why := _why_started(service, one))), ""):
         return Step(service.name, service.phase, Act.START, why)

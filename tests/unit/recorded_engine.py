@@ -94,5 +94,12 @@ class RecordedEngine:
     def endpoint(self, service: str, port: int | None = None) -> Endpoint:
         raise Unreachable(f"{service} is only written down")
 
+    def write_file(self, service: str, path: str, content: bytes) -> None:
+        self.done.append(f"write {path} in {service}")
+
+    def execute(self, service: str, argv: Sequence[str]) -> str:
+        self.done.append(f"run {' '.join(argv)} in {service}")
+        return ""
+
     def logs(self, service: str, lines: int = 50) -> list[str]:
         return []

@@ -11,7 +11,7 @@ from sutazai_ops.deployment.deploy import DeploymentFailed
 from sutazai_ops.deployment.deployments import Deployments
 from sutazai_ops.deployment.release import Outcome
 from sutazai_ops.deployment.take_down import plan_take_down, take_down
-from sutazai_ops.engines import Act, NoEngine
+from sutazai_ops.engines import Act, Capacity, NoEngine
 from sutazai_ops.errors import OpsError, Refused
 from sutazai_ops.installation import Installation
 from sutazai_ops.progress import Silent
@@ -300,6 +300,47 @@ def test_going_back_means_the_old_release_in_a_new_one(shop):
     shop.deployments.roll_back(Silent(), 1)
     assert shop.running()["web"] == "shop/web:1.0"
     assert shop.deployments.releases.current().number == 3
+
+
+def test_a_mounted_file_that_was_edited_in_the_release_is_drift_and_put_right(shop):
+    (shop.folder / "eye.conf").write_text("open\n")
+    file = shop.folder / "monitoring.yaml"
+    file.write_text(file.read_text().replace("eye:1.0'", "eye:1.0', volumes: ['./eye.conf:/etc/eye.conf:ro']"))
+    shop.deploy()
+    (copy,) = shop.deployments.releases.folder.glob("files/*/eye.conf")
+    copy.write_text("shut\n")
+    assert [str(drift.kind) for drift in shop.deployments.look_for_drift()[1]] == ["files"]
+    (step,) = shop.deployments.prepare().plan.changes
+    assert (step.service, step.act) == ("eye", Act.RUNTIME_DRIFT)
+    shop.deploy()
+    assert copy.read_text() == "open\n"
+    assert shop.deployments.look_for_drift()[1] == []
+    file.write_text(file.read_text().replace("eye.conf:ro", "eye.conf:ro', '/var/eye"))
+    shop.deploy()
+    copy.unlink()
+    with pytest.raises(Refused, match=r"release 1 mounts eye\.conf into eye, and its copy is not there"):
+        shop.deployments.prepare_roll_back(1)
+
+
+def test_a_plan_says_how_services_are_made_anew_and_that_limits_do_not_fit(shop):
+    shop.engine = None
+    (shop.folder / "core.yaml").write_text(BEHIND.format(web="1.0", db="1.0"))
+    shop.deploy()
+    (shop.folder / "core.yaml").write_text(BEHIND.format(web="2.0", db="2.0"))
+    shop.engine.capacity = lambda: Capacity(memory=2**30, cpus=2)
+    notes = shop.deployments.prepare().notes
+    assert "web is started beside the old one, and edge switched then: no request is lost" in notes
+    assert "db is backed up, and the backup proved, before it is made anew" in notes
+    assert any("this would be refused: the memory limits of all services add up to 2 GiB" in note for note in notes)
+
+
+BEHIND = """
+name: shop-core
+services:
+  db: {{image: "postgres:{db}", mem_limit: 2g, x-sutazai: {{probes: []}}}}
+  web: {{image: "shop/web:{web}", x-sutazai: {{behind: {{proxy: edge, port: 80}}}}}}
+  edge: {{image: "shop/edge:1.0", x-sutazai: {{proxy: {{upstreams: /etc/up, reload: [reload]}}}}}}
+"""
 
 
 def test_what_is_taken_down_is_not_meant_any_more_and_comes_back_with_the_next_deployment(shop):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from releases import container, release, service
 
+from sutazai_ops.deployment.compare import Difference
 from sutazai_ops.deployment.plan import make_plan
 from sutazai_ops.engines import Act, State
 
@@ -30,6 +31,12 @@ def test_a_changed_definition_is_a_recreation_that_names_the_fields():
     step = only_step(after, before, container())
     assert step.act is Act.RECREATE
     assert step.why == "image shop/web:1.0 -> shop/web:1.1"
+
+
+def test_limits_have_the_same_words_whether_the_files_or_somebody_else_changed_them():
+    more = {"deploy": {"resources": {"limits": {"memory": "1G", "cpus": "0.5", "pids": 80}}}}
+    before, after = release(service()), release(service(spec="b" * 64, definition=more), number=2)
+    assert only_step(after, before, container()).why == "memory limit 64 MiB -> 1 GiB; process limit 50 -> 80"
 
 
 def test_a_secret_that_changed_is_named_and_never_shown():
@@ -79,6 +86,12 @@ def test_a_limit_that_somebody_changed_by_hand_is_runtime_drift():
 def test_a_network_that_was_taken_away_is_runtime_drift():
     step = only_step(release(service()), release(service()), container(networks=frozenset()))
     assert (step.act, step.why) == (Act.RUNTIME_DRIFT, "what runs was changed; networks shop-front -> none")
+
+
+def test_a_mounted_file_that_somebody_edited_in_the_release_is_runtime_drift():
+    edited = {"web": (Difference("file web.conf", "11111111", "22222222"),)}
+    (step,) = make_plan(release(service()), release(service()), {"core": {"web": [container()]}}, edited=edited).steps
+    assert (step.act, step.why) == (Act.RUNTIME_DRIFT, "what runs was changed; file web.conf 11111111 -> 22222222")
 
 
 def test_a_copy_that_a_killed_deployment_left_is_put_right():
