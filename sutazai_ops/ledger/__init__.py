@@ -2,7 +2,13 @@
 
 All that it knows of backups can be made again from the sets' own manifests, so a lost ledger loses no backup. Daily
 facts of objectives stand in it alone, once Prometheus has let their samples go, and so does what users were told.
+
+Whoever wants the entries alone loads no SQLAlchemy, which takes 19 MB: the exporter lives for months.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.ledger.entries import (
     EventEntry,
@@ -16,8 +22,10 @@ from sutazai_ops.ledger.entries import (
     SetEntry,
     VerificationEntry,
 )
-from sutazai_ops.ledger.ledger import Ledger
-from sutazai_ops.ledger.open import open_ledger
+
+if TYPE_CHECKING:
+    from sutazai_ops.ledger.ledger import Ledger
+    from sutazai_ops.ledger.open import open_ledger
 
 __all__ = [
     "EventEntry",
@@ -33,3 +41,15 @@ __all__ = [
     "VerificationEntry",
     "open_ledger",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  (https://peps.python.org/pep-0562/)
+    if name == "Ledger":
+        from sutazai_ops.ledger.ledger import Ledger
+
+        return Ledger
+    if name == "open_ledger":
+        from sutazai_ops.ledger.open import open_ledger
+
+        return open_ledger
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

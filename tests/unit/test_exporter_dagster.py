@@ -205,7 +205,8 @@ class TestWhereItLives:
 def test_dagster_is_not_loaded_for_it():
     code = """
 import sys
-import sutazai_ops.commands.exporter, sutazai_ops.monitoring.exporter.exporter
+import sutazai_ops.commands.exporter, sutazai_ops.monitoring.exporter.exporter, sutazai_ops.monitoring.notify
+import sutazai_ops.slo.objectives, sutazai_ops.status_page.writer
 heavy = {"dagster", "matplotlib", "sqlalchemy", "numpy"} & set(sys.modules)
 sys.exit(", ".join(heavy) or 0)
 """
