@@ -73,7 +73,7 @@ def telling_dagster() -> Iterator[None]:
     try:
         yield
     except OpsError as error:
-        description = ". ".join(part for part in (error.what, error.remedy) if part)
+        description = " — ".join(part for part in (error.what, error.remedy) if part)
         metadata = {"where": error.where} if error.where else {}
         if error.retryable:
             raise dg.Failure(description, metadata=metadata) from error

@@ -147,12 +147,34 @@ def _roll_out(phase: Phase, platform: Platform, versions: dict[str, str]) -> dg.
         chosen = [service.name for service in services if service.name in selected]
         whole = len(chosen) == len(services)
         selection: dict[str, Any] = {"phases": [phase.name]} if whole else {"services": chosen}
-        report = _deploy(context.log, _open(operations), config, because=f"run {context.run.run_id[:8]}", **selection)
-        if report is None:
-            return
-        yield from _materialize(_open(operations), chosen, report)
+        from sutazai_ops.deployment.deploy import DeploymentFailed
+
+        because = f"run {context.run.run_id[:8]}"
+        with telling_dagster():
+            try:
+                report = _deploy(context.log, _open(operations), config, because, **selection)
+            except DeploymentFailed as failed:
+                # What the failure did not touch is as it was meant, and is not shown as failed.
+                yield from _materialize(_open(operations), _untouched(platform, chosen, failed.report), failed.report)
+                raise
+        if report is not None:
+            yield from _materialize(_open(operations), chosen, report)
 
     return roll_out
+
+
+def _untouched(platform: Platform, chosen: Sequence[str], report: "Report") -> list[str]:
+    """The services that a failed deployment had nothing to do with, nor with anything that they depend on.
+
+    Dagster takes no asset of a step whose dependency in that step has not come before it.
+    """
+    touched = {step.service for phase in report.phases for step in phase.steps}
+    well: list[str] = []
+    for name in chosen:
+        needs = set(platform.services[name].depends_on) & set(chosen)
+        if name not in touched and needs <= set(well):
+            well.append(name)
+    return well
 
 
 def _deploy(
@@ -162,18 +184,20 @@ def _deploy(
     because: str,
     **selection: Any,  # noqa: ANN401
 ) -> "Report | None":
-    """Carry a deployment out, or log its plan alone."""
-    with telling_dagster():
-        if config.dry_run:
-            plan = deployments.prepare(**selection).plan
-            for step in plan.changes:
-                log.info("%s %s: %s", step.act, step.service, step.why)
-            log.info("dry run of release %s: %s of %s would change", plan.release, len(plan.changes), len(plan.steps))
-            return None
-        report = deployments.deploy(LoggedProgress(log), because=because, override=config.override or None, **selection)
-        if report.gate:
-            log.info(report.gate)
-        return report
+    """Carry a deployment out, or log its plan alone; raises `OpsError`."""
+    if config.dry_run:
+        prepared = deployments.prepare(**selection)
+        plan = prepared.plan
+        for step in plan.changes:
+            log.info("%s %s: %s", step.act, step.service, step.why)
+        for note in prepared.notes:
+            log.info("note: %s", note)
+        log.info("dry run of release %s: %s of %s would change", plan.release, len(plan.changes), len(plan.steps))
+        return None
+    report = deployments.deploy(LoggedProgress(log), because=because, override=config.override or None, **selection)
+    if report.gate:
+        log.info(report.gate)
+    return report
 
 
 def _materialize(
@@ -182,10 +206,13 @@ def _materialize(
     observed = {one.service: one for one in deployments.engine.observe()}
     by_phase = {phase.phase: phase for phase in report.phases}
     left_out = {service for service, _ in report.plan.left_out}
+    uses = deployments.engine.usages([observed[name] for name in chosen])
     for name in chosen:
         if name not in left_out:
             service = deployments.platform.services[name]
             metadata = _metadata(deployments, report, by_phase.get(service.phase), observed[name])
+            if name in uses:
+                metadata["memory_bytes"] = uses[name].memory
             yield dg.MaterializeResult(asset_key=_key(name), metadata=metadata)
 
 
@@ -250,10 +277,14 @@ def _gate(phase: Phase, platform: Platform) -> dg.AssetsDefinition:
         failed = [verdict for verdict in verdicts if not verdict.passed]
         table = dg.MetadataValue.table(
             [
-                dg.TableRecord({"service": v.service, "passed": v.passed, "because": v.because})
+                dg.TableRecord({"service": v.service, "asked": v.asked, "passed": v.passed, "because": v.because})
                 for v in sorted(verdicts, key=lambda verdict: verdict.passed)
             ]
-            or [dg.TableRecord({"service": "none", "passed": False, "because": "nothing of it was deployed"})]
+            or [
+                dg.TableRecord(
+                    {"service": "none", "asked": "", "passed": False, "because": "nothing of it was deployed"}
+                )
+            ]
         )
         passed = bool(verdicts) and not failed
         yield dg.AssetCheckResult(check_name="passed", passed=passed, metadata={"services": table})
@@ -285,8 +316,14 @@ def _overlay(phase: Phase, platform: Platform) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, operations: Operations, config: DeployConfig
     ) -> Iterator[dg.MaterializeResult[None]]:
         because = f"run {context.run.run_id[:8]}"
-        report = _deploy(context.log, _open(operations), config, because, phases=[phase.name])
+        deployments = _open(operations)
+        with telling_dagster():
+            report = _deploy(context.log, deployments, config, because, phases=[phase.name])
         if report is not None:
+            # The services are assets of earlier phases: what is known of them is told there.
+            touched = [step.service for step in report.plan.changes if step.service in platform.services]
+            for result in _materialize(deployments, touched, report):
+                context.log_event(dg.AssetMaterialization(asset_key=result.asset_key or "", metadata=result.metadata))
             changes = "; ".join(f"{step.act} {step.service}: {step.why}" for step in report.plan.changes)
             yield dg.MaterializeResult(metadata={"release": report.plan.release, "changed": changes or "nothing"})
 
@@ -374,7 +411,8 @@ def deploy_named_services(context: dg.OpExecutionContext, operations: Operations
     """Deploy them, and write a materialization for each."""
     deployments = _open(operations)
     because = f"run {context.run.run_id[:8]}"
-    report = _deploy(context.log, deployments, config, because, services=config.services)
+    with telling_dagster():
+        report = _deploy(context.log, deployments, config, because, services=config.services)
     if report:
         touched = [step.service for step in report.plan.changes if step.service in deployments.platform.services]
         for result in _materialize(deployments, touched, report):

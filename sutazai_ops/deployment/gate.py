@@ -31,6 +31,8 @@ class Verdict:
     service: str
     passed: bool
     because: str
+    asked: str = ""
+    """How it was asked, for people: "http through edge"."""
 
 
 def check(
@@ -69,7 +71,7 @@ def check(
 def ask(engine: Engine, services: Sequence[Service], seconds: float = 0.0) -> list[Verdict]:
     """What the probes of these services say, asked again for as long as `seconds` while one is not well."""
     return [
-        Verdict(report.service, _is_fine(report), report.outcome.because)
+        Verdict(report.service, _is_fine(report), report.outcome.because, _asked(report))
         for report in _until_well(engine, services, seconds)
     ]
 
@@ -82,6 +84,13 @@ def _until_well(engine: Engine, services: Sequence[Service], seconds: float) -> 
         again = probes.probe_all([service for service in services if service.name in late], engine)
         reports = [report for report in reports if report.service not in late] + again
     return reports
+
+
+def _asked(report: Report) -> str:
+    if report.probe is None:
+        return "its own health check alone"
+    through = f" through {report.probe.through}" if report.probe.through else ""
+    return f"{report.probe.kind}{through}"
 
 
 def _is_fine(report: Report) -> bool:

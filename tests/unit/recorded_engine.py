@@ -8,7 +8,7 @@ from itertools import count
 
 import yaml
 
-from sutazai_ops.engines import Capacity, Container, Endpoint, Health, Network, Observed, Order, State
+from sutazai_ops.engines import Capacity, Container, Endpoint, Health, Network, Observed, Order, State, Usage
 from sutazai_ops.engines.labels import RELEASE, SPEC
 from sutazai_ops.errors import CommandFailed, Unreachable
 from sutazai_ops.platform import Platform, Service
@@ -100,6 +100,9 @@ class RecordedEngine:
     def execute(self, service: str, argv: Sequence[str]) -> str:
         self.done.append(f"run {' '.join(argv)} in {service}")
         return ""
+
+    def usages(self, observed: Sequence[Observed]) -> Mapping[str, Usage]:
+        return {one.service: Usage(memory=2**20, cpu_seconds=1.0) for one in observed if one.containers}
 
     def logs(self, service: str, lines: int = 50) -> list[str]:
         return []

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dagster as dg
 import pytest
+from recorded_engine import RecordedEngine
 
 from sutazai_ops.deployment.defs import defs
 from sutazai_ops.deployment.deploy import DeploymentFailed, Report
 from sutazai_ops.deployment.plan import Plan
+from sutazai_ops.installation import Installation
 from sutazai_ops.orchestration import Operations, PermanentFailure, telling_dagster
 from sutazai_ops.platform import Platform, read_platform
-from sutazai_ops.settings import PACKAGED_PLATFORM, Settings
+from sutazai_ops.settings import PACKAGED_PLATFORM, DeploySettings, Loaded, Settings
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +92,77 @@ def test_a_failed_deployment_fails_its_run_with_what_to_do_and_the_last_lines():
     assert told.value.description.splitlines()[0].startswith("phase core did not pass, and runs as release 1 again")
     assert told.value.description.endswith("mend what failed, and deploy again")
     assert "the vault is shut" in str(told.value.metadata["where"])
+
+
+SHOP = """
+services:
+  db: {image: "shop/db:1.0", x-sutazai: {description: The database}}
+  api: {image: "shop/api:API", depends_on: [db]}
+  page: {image: "shop/page:1.0", depends_on: [api]}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A platform of one phase on a recorded engine, and its jobs; `run` runs one as Dagster does."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "core.yaml").write_text(SHOP.replace("API", "1.0"))
+    deploy = DeploySettings(settle_seconds=0, probe_timeout_seconds=0)
+    settings = Settings(home=tmp_path / "home", platform=folder, deploy=deploy)
+    engine = RecordedEngine(read_platform(folder))
+
+    def opened(_self=None):
+        installation = Installation(Loaded(settings=settings, origins={}))
+        engine.platform = installation.platform
+        installation.__dict__["engine"] = engine
+        return installation
+
+    monkeypatch.setattr(Operations, "open", opened)
+
+    def run(job: str, config: dict | None = None) -> dg.ExecuteInProcessResult:
+        loaded = with_operations(settings, read_platform(folder))
+        with dg.DagsterInstance.ephemeral() as instance:
+            return loaded.resolve_job_def(job).execute_in_process(
+                run_config=config or {}, instance=instance, raise_on_error=False
+            )
+
+    return folder, engine, run
+
+
+def told_of(result: dg.ExecuteInProcessResult) -> dict[str, dict]:
+    """What was told of each service, by name."""
+    events = [event for event in result.all_events if event.is_step_materialization]
+    found = {event.asset_key.path[-1]: event.materialization.metadata for event in events if event.asset_key}
+    return {name: {key: value.value for key, value in metadata.items()} for name, metadata in found.items()}
+
+
+def test_a_service_is_told_with_release_seconds_memory_and_the_reason(shop):
+    _, _, run = shop
+    told = told_of(run("deploy_core"))["api"]
+    assert {"release", "image", "image_id", "file", "restarts", "memory_bytes", "seconds_to_healthy"} <= told.keys()
+    assert (told["act"], told["because"], told["memory_bytes"]) == ("create", "it is new", 2**20)
+
+
+def test_what_a_failed_phase_did_not_touch_is_not_shown_as_failed(shop):
+    folder, engine, run = shop
+    assert run("deploy_core").success
+    (folder / "core.yaml").write_text(SHOP.replace("API", "2.0"))
+    engine.broken.add("shop/api:2.0")
+    result = run("deploy_core")
+    assert not result.success
+    assert set(told_of(result)) == {"db"}
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    words = failure.step_failure_data.user_failure_data.description
+    assert words.startswith("phase core did not pass, and runs as release 1 again: api did not come up")
+    assert words.endswith("— mend what failed, and deploy again")
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(shop):
+    folder, engine, run = shop
+    run("deploy_core")
+    (folder / "core.yaml").write_text(SHOP.replace("API", "2.0"))
+    engine.done.clear()
+    result = run("deploy_core", {"ops": {"roll_out_core": {"config": {"dry_run": True}}}})
+    assert result.success
+    assert (told_of(result), engine.done) == ({}, [])
