@@ -111,6 +111,15 @@ def test_the_platforms_own_definition_of_redis_runs_and_asks_for_the_password_of
         redis.Redis(core.address("redis"), password="another").ping()
 
 
+def test_a_redis_that_was_stopped_comes_back_in_the_same_container(core, secrets):
+    core.compose("up", "-d", "redis")
+    for _ in range(2):
+        core.container("redis").restart(timeout=10)
+        eventually(
+            lambda: redis.Redis(core.address("redis"), password=secrets["redis-password"]).ping(), redis.ConnectionError
+        )
+
+
 def test_a_task_that_is_posted_is_done_by_an_agent_and_shown_by_the_frontend(core):
     core.compose("up", "--wait", "frontend", "qa-validator")
     core.compose("exec", "ollama", "ollama", "pull", "tinyllama")

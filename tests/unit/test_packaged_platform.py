@@ -250,6 +250,17 @@ def test_every_file_that_is_mounted_is_there():
             assert not path.startswith(str(PACKAGED_PLATFORM)) or Path(path).exists(), path
 
 
+@each_service
+def test_what_lives_in_memory_can_be_written_on_the_second_start_of_a_container_too(name):
+    # Images have these, with modes of their own; a folder that an image lacks needs its mode said.
+    in_images = {"/tmp", "/var/run/postgresql", "/var/lib/postgresql/data"}
+    definition = SERVICES[name]
+    is_root = definition.get("user", "0:0") in {"0:0", "root"}
+    for entry in definition.get("tmpfs", []):
+        path, _, options = entry.partition(":")
+        assert path in in_images or is_root or "mode=" in options, entry
+
+
 def test_overlays_say_why_and_replace_only_what_they_name():
     assert {(overlay.phase, overlay.service) for overlay in PLATFORM.overlays} == {
         ("performance-security", "postgres"),

@@ -59,6 +59,7 @@ def host(rulebook: Rulebook) -> Dashboard:
                         description="The share that will be free in a day, at the pace of the last six hours.",
                         queries=(Query("signal:host_disk_tomorrow", "{{mountpoint}}"),),
                         unit="percentunit", high=1, level=level(rulebook, "host_disk_filling"),
+                        empty_when="there is less than an hour of measurements",
                     ),
                     Panel(
                         title="Free now",
