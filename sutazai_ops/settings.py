@@ -13,11 +13,13 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping  # noqa: TC003
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails  # noqa: TC002
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
@@ -30,8 +32,9 @@ from sutazai_ops.words import nearest
 PREFIX = "SUTAZAI_"
 CONFIG_VARIABLE = "SUTAZAI_CONFIG"
 HOLD_ADDRESSES = frozenset({"external", "ledger"})
-CRON_LIMITS = (59, 23, 31, 12, 7)
-"""The highest number in each field of a cron line, as crontab(5) has it."""
+FIVE_FIELDS = "write five fields, minute hour day month weekday, such as 0 2 * * * (crontab(5))"
+ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+"""From which a cron line is tried: whether it ever comes true does not depend on it."""
 PACKAGED_PLATFORM = Path(__file__).parent / "platform"
 
 # Read by others (CI, a test run), so they are no settings of ours and no mistakes either.
@@ -56,13 +59,20 @@ def _time_zone(name: str) -> str:
 
 
 def _cron(text: str) -> str:
-    fields = text.split()
-    # Only what a slip of the pen makes; whether the words in it mean something, Dagster knows, which is slow to load.
-    if len(fields) != len(CRON_LIMITS) or any(
-        not re.fullmatch(r"[\w*/,#-]+", field) or any(int(number) > limit for number in re.findall(r"\d+", field))
-        for field, limit in zip(fields, CRON_LIMITS, strict=True)
-    ):
-        msg = "write five fields, minute hour day month weekday, such as 0 2 * * * (crontab(5))"
+    try:
+        CronSim(text, ANY_TIME)
+    except CronSimError as error:
+        msg = f"{str(error).lower()}: {FIVE_FIELDS}"
+        raise ValueError(msg) from None
+    if "W" in text.split()[2].upper():
+        msg = f"Dagster knows no nearest weekdays: {FIVE_FIELDS}"
+        raise ValueError(msg)
+    return text
+
+
+def _once_a_day(text: str) -> str:
+    if not all(field.isdigit() for field in text.split()[:2]):
+        msg = "a deadline comes at most once a day: write one minute and one hour, such as 0 5 * * *"
         raise ValueError(msg)
     return text
 
@@ -73,6 +83,7 @@ def _absolute(path: Path) -> Path:
 
 AnyPath = Annotated[Path, AfterValidator(_absolute)]
 Cron = Annotated[str, AfterValidator(_cron)]
+Deadline = Annotated[Cron, AfterValidator(_once_a_day)]
 
 
 def _database_url(url: str) -> str:
@@ -95,8 +106,8 @@ class BackupSettings(Model):
     """Which services a night backs up; all that have a `backup:` if left out."""
     schedule: Cron = "0 2 * * *"
     """When the night runs, as cron, in `timezone`."""
-    deadline: Cron = "0 5 * * *"
-    """When the night has to be done, as cron; later than this an asset is shown as stale."""
+    deadline: Deadline = "0 5 * * *"
+    """When the night has to be done, as cron, at most once a day; later than this an asset is shown as stale."""
     keep_within_days: int = Field(default=7, ge=1)
     """A set is kept for this many days, counted back from the newest verified set and not from today."""
     keep_verified: int = Field(default=3, ge=1)

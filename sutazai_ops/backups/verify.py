@@ -49,7 +49,7 @@ class _Ladder:
                 yield
         except OpsError as error:
             outcome = "failed" if isinstance(error, Corrupt) else "could not check"
-            self._note(rung, outcome, started, " ".join(part for part in (error.what, error.remedy) if part))
+            self._note(rung, outcome, started, "; ".join(part for part in (error.what, error.remedy) if part))
             raise _Stop from error
         self._note(rung, "passed", started, "")
 

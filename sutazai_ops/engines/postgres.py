@@ -34,6 +34,8 @@ MAINTENANCE_DATABASE = "postgres"
 # connections carry no SQLSTATE through libpq, so there the server's words decide.
 REFUSED_WORDS = ("password authentication failed", "no password supplied", "no pg_hba.conf entry", "is not permitted")
 STARTING_WORDS = ("starting up", "not yet accepting", "in recovery mode")
+EXHAUSTED = {"53100": "room on its disk", "53200": "memory"}
+INTERNAL = "XX"
 LOST_STATES = ("08", "57P0")
 """Connection exceptions; shut down, crashed, starting up."""
 
@@ -64,6 +66,17 @@ def connect(server: Server, dbname: str | None = None, **options: Any) -> psycop
     }
     with told(server):
         return psycopg.connect(**(settings | options))
+
+
+def unhurried(connection: psycopg.Connection[Any]) -> None:
+    """Let no timeout end what this session does, whatever the server, the database or the role sets for its users.
+
+    pg_dump and pg_restore do the same for theirs. A setting that the server's version does not have is left out.
+    """
+    connection.execute(
+        "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN"
+        " ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +122,28 @@ def ask(server: Server) -> Facts:
 
 @contextmanager
 def told(server: Server) -> Iterator[None]:
-    """Tell a connection that was refused or lost inside the context as an `OpsError`; other errors pass unchanged."""
+    """Tell what goes wrong in the server's operation inside the context as an `OpsError`: a connection that was refused
+    or lost, a full disk, a damaged page. Errors in what was asked pass unchanged.
+    """
     import psycopg
 
     try:
         yield
-    except psycopg.OperationalError as error:
-        problem = explain(server, str(error), error.sqlstate)
-        if problem is None:
+    except (psycopg.OperationalError, psycopg.InternalError) as error:
+        if isinstance(error, psycopg.InternalError) and not (error.sqlstate or "").startswith(INTERNAL):
             raise
+        problem = explain(server, str(error), error.sqlstate) or OpsError(
+            f"{server.name} gave up: {_server_words(str(error))}",
+            where=str(server.endpoint),
+            remedy="look into the server's log",
+        )
         raise problem from None
 
 
 def explain(server: Server, message: str, sqlstate: str | None = None) -> OpsError | None:
-    """What the driver's `message` means to a person; None where it is not about the connection."""
+    """What the driver's `message` means to a person; None where it is about neither the connection nor the server's
+    resources.
+    """
     words = _server_words(message)
     if any(known in message for known in REFUSED_WORDS) or (sqlstate or "").startswith("28"):
         return OpsError(
@@ -132,6 +153,12 @@ def explain(server: Server, message: str, sqlstate: str | None = None) -> OpsErr
         )
     if "does not exist" in message or sqlstate == "3D000":
         return OpsError(f"{server.name}: {words}", where=str(server.endpoint), remedy="check the name")
+    if sqlstate in EXHAUSTED:
+        return OpsError(
+            f"{server.name} has no {EXHAUSTED[sqlstate]} left: {words}",
+            where=str(server.endpoint),
+            remedy=f"give the server more {EXHAUSTED[sqlstate]}, then try again",
+        )
     if any(known in message for known in STARTING_WORDS):
         return Starting(f"{server.name} is still starting", where=str(server.endpoint), remedy="wait until it has")
     if sqlstate is None or sqlstate.startswith(LOST_STATES):

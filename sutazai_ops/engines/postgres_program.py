@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.engines import account
 from sutazai_ops.engines.postgres import connect
-from sutazai_ops.engines.processes import ENVIRONMENT
+from sutazai_ops.engines.processes import ENVIRONMENT, reason
 from sutazai_ops.engines.site import Durability
 from sutazai_ops.errors import CommandFailed, OpsError
 
@@ -132,8 +132,8 @@ class PostgresProgram:
         ]
         done = subprocess.run(command, cwd=data, env=ENVIRONMENT, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            complaints = done.stderr.strip().splitlines() or ["it gave no reason"]
-            raise CommandFailed(f"initdb of {site.name} failed: {complaints[-1]}", where="\n".join(complaints[-5:]))
+            complaints = done.stderr.strip().splitlines()
+            raise CommandFailed(f"initdb of {site.name} failed: {reason(complaints)}", where="\n".join(complaints[-5:]))
 
 
 def _password(site: Site) -> str:

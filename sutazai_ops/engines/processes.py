@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 from collections import deque
@@ -48,6 +49,10 @@ LOST_WORDS = (
     "the database system is shutting down",
 )
 """In libpq's and the server's words under LC_ALL=C: the connection is gone, and trying again may help."""
+
+# "pg_restore: error: …", "psql:<stdin>:3: ERROR:  …", "FATAL:  …". Workers of pg_restore write at once, so the last
+# line may only say that one of them is gone.
+_ERROR = re.compile(r"\b(?:error|ERROR|fatal|FATAL): ")
 
 
 def heed_termination() -> None:
@@ -118,7 +123,7 @@ class LocalCommand:
         what = f"{self._name} ended with " + (f"signal {-code}" if code < 0 else f"exit code {code}")
         if any(words in tail for words in LOST_WORDS):
             return Unreachable(f"{what}: the connection was lost", where=tail, remedy="see whether the server runs")
-        return CommandFailed(f"{what}: {self._tail[-1] if self._tail else 'it gave no reason'}", where=tail)
+        return CommandFailed(f"{what}: {reason(self._tail)}", where=tail)
 
     def _read_complaints(self) -> None:
         assert self._process.stderr is not None  # noqa: S101
@@ -136,6 +141,13 @@ class LocalCommand:
     def _signal_group(self, how: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, how)
+
+
+def reason(complaints: Sequence[str]) -> str:
+    """The line that says why a tool ended: its first error, since hints and what follows from it come after it."""
+    if not complaints:
+        return "it gave no reason"
+    return next((line for line in complaints if _ERROR.search(line)), complaints[-1])
 
 
 @contextmanager

@@ -18,10 +18,14 @@ from redis.exceptions import ResponseError
 
 from sutazai_ops.backups.manifest import Outcome, Rung
 from sutazai_ops.backups.night import Backups, prove_set, take_set
+from sutazai_ops.backups.postgres import swap
 from sutazai_ops.backups.restore import Wish, apply, plan
 from sutazai_ops.backups.stream import Writer
 from sutazai_ops.backups.verify import _Proof, check_hash, verify
+from sutazai_ops.engines import account
 from sutazai_ops.engines.postgres import connect as connect_postgres
+from sutazai_ops.engines.postgres import told as told_of
+from sutazai_ops.engines.postgres import unhurried
 from sutazai_ops.engines.redis import connect as connect_redis
 from sutazai_ops.errors import Corrupt, OpsError, Unreachable
 from sutazai_ops.installation import Installation
@@ -82,10 +86,36 @@ def test_a_night_killed_at_any_point_leaves_only_whole_sets_and_the_next_one_suc
     assert after.wait() == 0, after.stderr
     assert [name for name in names(backups) if name.startswith(".")] == []
     assert list(backups.settings.scratch.glob("[!.]*")) == []
-    busy = [process.name() for process in psutil.process_iter(["name"]) if process.info["name"] == "pg_dump"]
-    assert busy == []
+    assert dumps_of(backups) == []
     newest = backups.store.find("newest")
     assert newest.outcome is Outcome.VERIFIED
+
+
+def on_terminal(environment: dict[str, str], words: list[str], until: str, keys: bytes) -> tuple[int, str]:
+    """Run a command on a terminal of its own, press `keys` once it has shown `until`; its exit code, all it showed."""
+    process, terminal = os.forkpty()
+    if process == 0:
+        os.execve(sys.executable, [sys.executable, "-m", "sutazai_ops.cli", *words], environment)
+    shown, pressed = "", False
+    # Linux says EIO when the last process has left the terminal.
+    with os.fdopen(terminal, "rb+", buffering=0) as screen, suppress(OSError):
+        while part := screen.read(4096):
+            shown += part.decode(errors="replace")
+            if not pressed and until in shown:
+                pressed = True
+                screen.write(keys)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown
+
+
+def test_ctrl_c_ends_a_night_with_one_sentence_and_leaves_only_whole_sets(backups):
+    before = {one.id for one in backups.store.listing().sets}
+    code, shown = on_terminal(environment(backups), ["backup", "run"], until="sutazai", keys=b"\x03")
+    assert code == 130
+    assert "interrupted; nothing half-done stays" in shown
+    assert "Traceback" not in shown
+    assert {one.id for one in backups.store.listing().sets} == before
+    assert dumps_of(backups) == []
+    assert list(backups.settings.scratch.glob("[!.]*")) == []
 
 
 class Meanwhile:
@@ -111,14 +141,23 @@ def refused(backups, services=None) -> OpsError:
     return told.value
 
 
-def kill_pg_dump() -> None:
+def dumps_of(backups) -> list[psutil.Process]:
+    """Every pg_dump that works on this home's server: its password file lies in our scratch folder."""
+    found = []
     for process in psutil.process_iter(["name"]):
-        if process.info["name"] == "pg_dump":
-            process.send_signal(signal.SIGKILL)
+        with suppress(psutil.Error):
+            place = process.environ().get("PGPASSFILE", "") if process.info["name"] == "pg_dump" else ""
+            found += [process] if place.startswith(str(backups.settings.scratch)) else []
+    return found
+
+
+def kill_pg_dump(backups) -> None:
+    for process in dumps_of(backups):
+        process.send_signal(signal.SIGKILL)
 
 
 def test_a_pg_dump_that_is_killed_leaves_no_set_and_one_sentence(backups, monkeypatch):
-    Meanwhile(monkeypatch, kill_pg_dump)
+    Meanwhile(monkeypatch, lambda: kill_pg_dump(backups))
     assert "signal 9" in refused(backups).what
 
 
@@ -170,6 +209,74 @@ def test_a_disk_that_fills_up_in_the_middle_leaves_the_sets_that_are_there(backu
             check_hash(artifact, kept.folder / artifact.path)
     finally:
         subprocess.run(["umount", small], check=True)
+
+
+def test_timeouts_that_a_server_sets_for_its_users_end_neither_a_dump_nor_its_proof(backups, monkeypatch):
+    """The snapshot was ended while pg_dump still worked in it, and a long count would have been."""
+    server = backups.engine.server("postgres")
+    with connect_postgres(server, autocommit=True) as connection:
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(f"ALTER DATABASE sutazai SET {name} TO '500ms'")
+    try:
+        with monkeypatch.context() as patch:
+            Meanwhile(patch, lambda: time.sleep(1.5))
+            one = take_set(backups, backups.services(["postgres"]), Silent())
+        assert prove_set(backups, one, Silent()).outcome is Outcome.VERIFIED
+        with connect_postgres(server, "sutazai") as connection:
+            unhurried(connection)
+            assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
+    finally:
+        with connect_postgres(server, autocommit=True) as connection:
+            connection.execute("ALTER DATABASE sutazai RESET ALL")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.parametrize("megabytes", [10, 50, 60, 80])
+def test_a_proof_that_runs_out_of_disk_could_not_check_and_calls_nothing_corrupt(backups, megabytes):
+    one = take_set(backups, backups.services(["postgres"]), Silent())
+    scratch = backups.settings.scratch
+    size = f"size={megabytes}m,mode=755"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", scratch], check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        verification = prove_set(backups, one, Silent())
+        left = list(scratch.glob("[!.]*"))
+    finally:
+        subprocess.run(["umount", scratch], check=True)
+    assert verification.outcome is Outcome.COULD_NOT_CHECK
+    assert left == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_live_server_whose_disk_is_full_is_one_sentence_and_keeps_nothing_of_the_restore(backups, tmp_path):
+    server = backups.engine.server("postgres")
+    one = take_set(backups, backups.services(["postgres"]), Silent())
+    small = backups.settings.home / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=777", "tmpfs", small], check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    place = small / "place"
+    place.mkdir()
+    account.give(place)
+    try:
+        with connect_postgres(server, autocommit=True) as connection:
+            connection.execute(f"CREATE TABLESPACE small LOCATION '{place}'")
+            connection.execute("ALTER ROLE CURRENT_USER SET default_tablespace TO small")
+        there = swap.database_names(server)
+        steps = plan(backups, one, Wish(service="postgres", database="sutazai"))
+        with pytest.raises(OpsError) as told:
+            list(apply(backups, one, steps, Silent()))
+        assert "No space left on device" in told.value.what
+        assert swap.database_names(server) == there
+        with pytest.raises(OpsError) as told, told_of(server), connect_postgres(server) as connection:
+            connection.execute("CREATE TABLE t AS SELECT repeat('x', 100) FROM generate_series(1, 100000)")
+        assert "has no room on its disk left: could not extend file" in told.value.what
+    finally:
+        with connect_postgres(server, autocommit=True) as connection:
+            connection.execute("ALTER ROLE CURRENT_USER RESET default_tablespace")
+            connection.execute("DROP TABLESPACE IF EXISTS small")
+        subprocess.run(["umount", small], check=True)
+        small.rmdir()
 
 
 def test_a_redis_that_dies_during_the_transfer_leaves_no_set(backups, monkeypatch):

@@ -96,8 +96,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(run, tmp_path):
     command = f"{sys.executable} -m sutazai_ops.cli config show | head -n 1"
     shell = ["bash", "-o", "pipefail", "-c", command]
     done = subprocess.run(shell, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0
     assert done.stderr == ""
     assert done.stdout.startswith("setting")
+
+
+def test_a_reader_that_is_gone_before_we_write_is_no_error_either(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing) as gone:
+        command = [sys.executable, "-m", "sutazai_ops.cli", "config", "reference"]
+        done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from sutazai_ops.backups.kinds import Restored, timed
 from sutazai_ops.backups.manifest import ArtifactKind, PostgresFacts
 from sutazai_ops.backups.postgres.inventory import differences, list_tables, read_inventory
 from sutazai_ops.backups.stream import read_chunks, spooled
-from sutazai_ops.engines.postgres import connect, told
+from sutazai_ops.engines.postgres import connect, told, unhurried
 from sutazai_ops.engines.processes import run_tool
 from sutazai_ops.errors import CommandFailed, Corrupt, OpsError, Refused, ToolMissing
 
@@ -117,14 +117,14 @@ def _blaming_the_archive(what: str) -> Iterator[None]:
     try:
         yield
     except CommandFailed as error:
-        missing = _EXTENSION_MISSING.search(error.what)
+        missing = _EXTENSION_MISSING.search(f"{error.what} {error.where}")
         if missing:
             name = missing["name"] or missing["file"]
             raise ToolMissing(
                 f"{what} needs the extension {name}, which is not on this machine",
                 remedy="install it for the PostgreSQL of that major version, then verify the set again",
             ) from None
-        if any(words in error.what for words in _NOT_THE_ARCHIVE):
+        if any(words in f"{error.what} {error.where}" for words in _NOT_THE_ARCHIVE):
             raise OpsError(f"{what} could not be restored here: {error.what}", where=error.where) from None
         raise Corrupt(f"{what} cannot be restored: {error.what}", where=error.where) from None
 
@@ -193,9 +193,20 @@ def restore_database(server: Server, database: Database, archive: Path, into: st
             ]
             with server.run(argv) as command:
                 command.finish()
-    except BaseException:
-        drop_database(server, into)
+    except BaseException as error:
+        _drop_unfinished(server, into, error)
         raise
+
+
+def _drop_unfinished(server: Server, name: str, why: BaseException) -> None:
+    """Drop what a restore could not finish, without hiding why it could not."""
+    try:
+        drop_database(server, name)
+    except OpsError:
+        # The same full disk, or the same dead server, that ended the restore.
+        if isinstance(why, OpsError):
+            rest = f"the unfinished database {name} could not be dropped either"
+            why.remedy = f"{why.remedy}; {rest}" if why.remedy else rest
 
 
 def _create_database(server: Server, database: Database, into: str) -> None:
@@ -235,12 +246,14 @@ def drop_database(server: Server, name: str) -> None:
 def analyze(server: Server, name: str) -> None:
     """Have the planner know the restored rows; an archive does not carry that before PostgreSQL 18."""
     with told(server), connect(server, name, autocommit=True) as connection:
+        unhurried(connection)
         connection.execute("ANALYZE")
 
 
 def compare(server: Server, database: Database, place: str) -> list[str]:
     """What the database called `place` does not hold as the manifest says of `database`, as sentences."""
     with told(server), connect(server, place) as connection:
+        unhurried(connection)
         found = read_inventory(connection, list_tables(connection))
     return differences(database.inventory, found)
 

@@ -21,7 +21,7 @@ from sutazai_ops.backups.kinds import Estimate, Taken
 from sutazai_ops.backups.manifest import Artifact, ArtifactKind, Database, PostgresFacts
 from sutazai_ops.backups.postgres.inventory import hold_tables, list_tables, read_inventory
 from sutazai_ops.backups.stream import Writer
-from sutazai_ops.engines.postgres import connect
+from sutazai_ops.engines.postgres import connect, told, unhurried
 from sutazai_ops.engines.toolchain import binary
 from sutazai_ops.errors import BadInput, Unreachable
 
@@ -140,7 +140,7 @@ class _Dump:
         return self._store(argv, "globals.sql.zst", ArtifactKind.POSTGRES_GLOBALS, "globals")
 
     def database(self, name: str, advance: Callable[[int], None]) -> tuple[Artifact, Database]:
-        with connect(self._server, name) as connection, ThreadPoolExecutor(1) as beside:
+        with told(self._server), connect(self._server, name) as connection, ThreadPoolExecutor(1) as beside:
             snapshot = _export_snapshot(connection, self._settings)
             facts = _database_facts(connection)
             tables = list_tables(connection)
@@ -190,6 +190,7 @@ def _export_snapshot(connection: psycopg.Connection[Any], settings: BackupSettin
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{settings.lock_timeout_seconds}s"])
+    unhurried(connection)
     # As pg_dump does: rather an error than rows that a policy hides.
     connection.execute("SET LOCAL row_security = off")
     # One process of a live server counts beside the dump; more would be in the dump's way, and in everybody else's.
