@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sutazai_ops.engines import Observed
 
 AREA = "deployment"
+PLATFORM_JOB = "deploy_platform"
 POOL = "deployment"
 """One deployment at a time on one host; the lock of the releases says the same to a hand-run command."""
 TAGS = {"ops/area": AREA}
@@ -72,7 +73,7 @@ def defs(settings: Settings, platform: Platform) -> dg.Definitions:
         ],
         asset_checks=[_checks(phase) for phase in phases],
         jobs=[
-            _platform_job([*phases, *overlays]),
+            _platform_job(phases, overlays),
             *map(_phase_job, dict.fromkeys(phase.name for phase in (*phases, *overlays))),
             deploy_services,
             roll_back,
@@ -147,6 +148,9 @@ def _roll_out(phase: Phase, platform: Platform, versions: dict[str, str]) -> dg.
         chosen = [service.name for service in services if service.name in selected]
         whole = len(chosen) == len(services)
         selection: dict[str, Any] = {"phases": [phase.name]} if whole else {"services": chosen}
+        if config.dry_run and context.run.job_name == PLATFORM_JOB:
+            # Nothing comes after a step that materializes nothing, so the first one tells of all.
+            selection = {}
         from sutazai_ops.deployment.deploy import DeploymentFailed
 
         because = f"run {context.run.run_id[:8]}"
@@ -386,10 +390,18 @@ def _judge(
     )
 
 
-def _platform_job(phases: Sequence[Phase]) -> Any:  # noqa: ANN401
+def _platform_job(phases: Sequence[Phase], overlays: Sequence[Phase]) -> Any:  # noqa: ANN401
+    steps = [f"roll_out_{_group(phase.name)}" for phase in phases]
+    steps += [f"overlay__{_group(phase.name)}" for phase in overlays]
+
+    @dg.config_mapping
+    def in_every_step(config: DeployConfig) -> dict[str, Any]:
+        return {"ops": {step: {"config": {"dry_run": config.dry_run, "override": config.override}} for step in steps}}
+
     return dg.define_asset_job(
-        "deploy_platform",
-        selection=dg.AssetSelection.groups(*(_group(phase.name) for phase in phases)),
+        PLATFORM_JOB,
+        config=in_every_step,
+        selection=dg.AssetSelection.groups(*(_group(phase.name) for phase in (*phases, *overlays))),
         description="Rolls every phase out in order, each behind the gate of those before it.",
         tags=TAGS | MAX_RUNTIME,
         executor_def=dg.in_process_executor,

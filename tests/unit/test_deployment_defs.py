@@ -95,6 +95,7 @@ def test_a_failed_deployment_fails_its_run_with_what_to_do_and_the_last_lines():
 
 
 SHOP = """
+name: shop
 services:
   db: {image: "shop/db:1.0", x-sutazai: {description: The database}}
   api: {image: "shop/api:API", depends_on: [db]}
@@ -166,3 +167,16 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(shop):
     result = run("deploy_core", {"ops": {"roll_out_core": {"config": {"dry_run": True}}}})
     assert result.success
     assert (told_of(result), engine.done) == ({}, [])
+
+
+def test_one_switch_of_the_platforms_job_is_a_dry_run_of_every_phase(shop):
+    folder, engine, run = shop
+    run("deploy_platform")
+    (folder / "core.yaml").write_text(SHOP.replace("API", "2.0"))
+    (folder / "later.yaml").write_text("services: {eye: {image: 'shop/eye:1.0'}}\n")
+    engine.done.clear()
+    result = run("deploy_platform", {"dry_run": True})
+    assert result.success
+    assert (told_of(result), engine.done) == ({}, [])
+    assert run("deploy_platform", {"dry_run": False}).success
+    assert engine.done == ["bring api", "bring eye"]
