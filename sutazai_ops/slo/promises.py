@@ -7,23 +7,25 @@ keeps them itself, out of its own samples, since nobody else has any.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sutazai_ops.errors import BadInput
 from sutazai_ops.monitoring.presence import ON_THE_EMBEDDED_ENGINE
 from sutazai_ops.slo import timeline
+from sutazai_ops.slo.incidents import fired
 from sutazai_ops.slo.measure import measure_days
 from sutazai_ops.slo.objective import MAX_WINDOW_DAYS, Objective
 from sutazai_ops.slo.objectives import read_objectives
 from sutazai_ops.slo.report import Head, Material, make_report
+from sutazai_ops.slo.report_model import LaneKind
 from sutazai_ops.slo.shelf import keep, keep_questions, neighbours, take_down, unsettled
 from sutazai_ops.slo.told import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date
 
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import Ledger
@@ -99,8 +101,10 @@ class Promises:
                 keep(self.ledger, facts)
                 made.setdefault(day, []).extend(facts)
 
-            known = neighbours(self.ledger, days, self.objectives)
-            measure_days(ones, days, self.source(), known, now, done)
+            known, source = neighbours(self.ledger, days, self.objectives), self.source()
+            measure_days(ones, days, source, known, now, done)
+            start = datetime.combine(min(days), time(), UTC)
+            self.ledger.record_events(fired(source, start, now, now))
         return made
 
     def report(self, span: Span) -> Report:
@@ -111,7 +115,7 @@ class Promises:
             span=span,
             objectives=self.objectives,
             facts=self.facts(first, span.end - DAY),
-            lanes=timeline.lanes(self.ledger, span),
+            lanes=timeline.lanes(self.ledger, span, () if self.keeps_itself else (LaneKind.INCIDENT,)),
             gone=gone,
             asked=asked,
         )

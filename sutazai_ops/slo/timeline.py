@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.slo.report_model import Event, Lane, LaneKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from sutazai_ops.ledger import EventEntry, Ledger, OverrideEntry, SetEntry
@@ -38,19 +38,24 @@ def empty() -> list[Lane]:
     return [Lane(kind=kind, title=TITLES[kind], recorded=kind is LaneKind.GAP) for kind in LaneKind]
 
 
-def lanes(ledger: Ledger, span: Span) -> list[Lane]:
-    """What the ledger knows to have happened in a period, one lane of each kind."""
+def lanes(ledger: Ledger, span: Span, copied: Collection[LaneKind] = ()) -> list[Lane]:
+    """What the ledger knows to have happened in a period, one lane of each kind.
+
+    Args:
+        ledger: where it was written down.
+        span: the period.
+        copied: the lanes that are copied from other programs, whether or not anything ever happened in them.
+    """
     start, end = span.start_moment - AROUND, span.end_moment
     found: dict[LaneKind, list[Event]] = {kind: [] for kind in LaneKind}
     for kind, event in _deployments(ledger.deployments_between(start, end)):
         found[kind].append(event)
     found[LaneKind.BACKUP] = [_backup(one) for one in ledger.sets_between(start, end)]
     found[LaneKind.OVERRIDE] = [_override(one) for one in ledger.overrides_between(start, end)]
-    copied = ledger.events_between(start, end)
-    for entry in copied:
+    for entry in ledger.events_between(start, end):
         if entry.lane in set(LaneKind):
             found[LaneKind(entry.lane)].append(_copied(entry))
-    known = BY_THE_LEDGER | {LaneKind(lane) for lane in ledger.known_lanes() if lane in set(LaneKind)}
+    known = BY_THE_LEDGER | set(copied) | {LaneKind(lane) for lane in ledger.known_lanes() if lane in set(LaneKind)}
     return [
         Lane(kind=kind, title=TITLES[kind], recorded=kind in known, events=tuple(_by_time(found[kind], span)))
         for kind in LaneKind
