@@ -228,6 +228,16 @@ def test_a_missing_tool_is_not_called_corruption(backups, copied):
     assert "17" in verification.rungs[-1].detail
 
 
+def test_a_redis_whose_modules_are_not_here_could_not_be_checked_and_they_are_named(backups, copied):
+    def load(manifest) -> None:
+        manifest["services"]["redis"]["modules"] = ["search"]
+
+    rewrite(copied().folder, load)
+    verification = prove(backups, copied())
+    assert verification.outcome is Outcome.COULD_NOT_CHECK
+    assert "the snapshot needs the modules search" in verification.rungs[-1].detail
+
+
 def test_a_set_that_was_only_read_through_is_not_verified(backups, taken):
     assert prove(backups, taken, night.READ_THROUGH).outcome is Outcome.READ
 
