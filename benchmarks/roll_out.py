@@ -1,15 +1,17 @@
 """A deployment of ours beside what one would use instead: `python benchmarks/roll_out.py`. Needs a Docker engine.
 
 Services are small containers of one image (`BENCH_IMAGE`, by default busybox:1.37.0, which has to be on the host or in
-a registry), `BENCH_SERVICES` of them (default 30) in a project and on a network of their own, all removed at
-the end. Side by side in one run: a deployment that changes nothing against `docker compose up -d` over the same files,
-one that changes a service against Compose changing it, and the plan and the state by themselves. Each figure is the
-median of three.
+a registry), `BENCH_SERVICES` of them (default 30), in the shape of the packaged platform: four phases, one file each,
+with health checks, and with chains of `depends_on: service_healthy`. Projects and networks are their own, and removed
+at the end. Side by side in one run: a deployment that changes nothing against `docker compose up -d` over the same
+files one after the other, one that changes a service against Compose changing it, and the plan and the state by
+themselves. Each figure is the median of three.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -29,12 +31,35 @@ IMAGE = os.environ.get("BENCH_IMAGE", "busybox:1.37.0")
 ROUNDS = 3
 
 
+PHASES = ("core", "monitoring", "vector-databases", "ai-services")
+CHAIN = 3
+"""How many services of a phase stand on each other, as database, backend and pages do; the rest stands on the first."""
+
+
 def write(folder: Path, name: str, changed: int) -> None:
-    """The platform's one phase; the first service says which round it is."""
-    service = {"image": IMAGE, "command": ["sleep", "86400"], "init": True, "stop_grace_period": "1s"}
-    services = {f"s{n}": {**service, "environment": {"ROUND": str(changed if n == 0 else 0)}} for n in range(SERVICES)}
-    text = yaml.safe_dump({"name": name, "services": services})
-    (folder / "core.yaml").write_text(text)
+    """The platform's phases; the last service of the last one says which round it is."""
+    for index, phase in enumerate(PHASES):
+        mine = [n for n in range(SERVICES) if n % len(PHASES) == index]
+        services = {f"s{n}": service(mine, position, changed) for position, n in enumerate(mine)}
+        text = yaml.safe_dump({"name": f"{name}-{phase}", "services": services})
+        (folder / f"{phase}.yaml").write_text(text)
+
+
+def service(mine: list[int], position: int, changed: int) -> dict[str, object]:
+    """One service of a phase, by its position in it."""
+    is_last = mine[position] == SERVICES - 1
+    made: dict[str, object] = {
+        "image": IMAGE,
+        "command": ["sleep", "86400"],
+        "init": True,
+        "stop_grace_period": "1s",
+        "environment": {"ROUND": str(changed if is_last else 0)},
+        "healthcheck": {"test": ["CMD", "true"], "interval": "15s", "start_period": "30s", "start_interval": "1s"},
+    }
+    if position:
+        before = mine[position - 1] if position < CHAIN else mine[0]
+        made["depends_on"] = {f"s{before}": {"condition": "service_healthy"}}
+    return made
 
 
 def median(act: Callable[[], object]) -> float:
@@ -64,7 +89,8 @@ def main() -> None:
         try:
             measure(Path(folder), name)
         finally:
-            run("docker", "compose", "-p", name, "down", "--timeout", "1")
+            for phase in PHASES:
+                run("docker", "compose", "-p", f"{name}-{phase}", "down", "--timeout", "1")
 
 
 def measure(folder: Path, name: str) -> None:
@@ -84,11 +110,15 @@ def measure(folder: Path, name: str) -> None:
     write(platform, name, 0)
     ops("deploy", "--yes")
     current = (home / "releases" / "current").read_text().strip()
-    compose = ["docker", "compose", "-f", str(home / "releases" / current / "core.yaml"), "up", "-d"]
-    run(*compose)
-    row("nothing changes: ours, Compose", median(lambda: ops("deploy", "--yes")), median(lambda: run(*compose)))
-    row("the plan alone, beside Compose", median(lambda: ops("plan")), median(lambda: run(*compose)))
-    row("the state alone, beside Compose", median(lambda: ops("status")), median(lambda: run(*compose)))
+
+    def compose() -> None:
+        for phase in PHASES:
+            run("docker", "compose", "-f", str(home / "releases" / current / f"{phase}.yaml"), "up", "-d")
+
+    compose()
+    row("nothing changes: ours, Compose", median(lambda: ops("deploy", "--yes")), median(compose))
+    row("the plan alone, beside Compose", median(lambda: ops("plan")), median(compose))
+    row("the state alone, beside Compose", median(lambda: ops("status")), median(compose))
     rounds = iter(range(1, 100))
 
     def change_ours() -> None:
@@ -97,10 +127,10 @@ def measure(folder: Path, name: str) -> None:
 
     ours = median(change_ours)
     current = (home / "releases" / "current").read_text().strip()
-    file = home / "releases" / current / "core.yaml"
+    file = home / "releases" / current / f"{PHASES[(SERVICES - 1) % len(PHASES)]}.yaml"
 
     def change_theirs() -> None:
-        text = file.read_text().replace("ROUND: '", f"ROUND: '{next(rounds)}", 1)
+        text = re.sub(r"ROUND: '[1-9]\d*'", f"ROUND: '{next(rounds)}'", file.read_text())
         (folder / "changed.yaml").write_text(text)
         run("docker", "compose", "-f", str(folder / "changed.yaml"), "up", "-d")
 
