@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from sutazai_ops.deployment.inputs import code_versions
 from sutazai_ops.errors import BadInput
 from sutazai_ops.installation import Installation
 from sutazai_ops.monitoring.additions import copy_secrets
 from sutazai_ops.monitoring.configuration import generated_files, stale_copies, stale_files, write_configuration
 from sutazai_ops.monitoring.exporter_settings import exporter_settings
-from sutazai_ops.settings import AlertSettings, BackupSettings, Loaded, Receiver, Settings
+from sutazai_ops.settings import AlertSettings, BackupSettings, Loaded, MonitoringSettings, Receiver, Settings
 
 
 def installation(**settings: object) -> Installation:
@@ -120,3 +121,20 @@ def test_what_the_exporter_reads_outside_of_the_home_folder_is_mounted_at_the_sa
     assert "/srv/backups:/srv/backups:ro" in volumes
     assert f"{tmp_path}:{tmp_path}:ro" in volumes
     assert [one for one in volumes if not one.endswith(":ro")] == [f"{tmp_path}/status-page/public:/status-page"]
+
+
+def versions(folder: Path, thresholds: str) -> dict[str, str]:
+    file = folder / "thresholds.yaml"
+    file.write_text(thresholds)
+    here = installation(home=folder / "home", monitoring=MonitoringSettings(thresholds=file))
+    write_configuration(here.settings, here.platform)
+    return code_versions(here.settings, here.platform)
+
+
+@pytest.mark.parametrize(
+    ("change", "anew"),
+    [("host_cpu_high: {for: 7m}", ["prometheus"]), ("host_cpu_high: {above: 0.7}", ["prometheus", "grafana"])],
+)
+def test_a_changed_threshold_makes_prometheus_anew_and_grafana_where_it_draws_the_level(tmp_path, change, anew):
+    before, after = versions(tmp_path, "host_cpu_high: {for: 5m}\n"), versions(tmp_path, change)
+    assert [name for name in before if before[name] != after[name]] == anew
