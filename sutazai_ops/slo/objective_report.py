@@ -34,7 +34,7 @@ def report_on(told: Told) -> m.ObjectiveReport:
     objective, span = told.objective, told.span
     totals = told.totals(span.days)
     verdict = maths.judge(objective.kind, totals, objective.target, objective.enough)
-    budget = maths.budget(objective.kind, totals, objective.target, told.minutes(span))
+    budget = maths.budget(objective.kind, totals, objective.target, told.minutes)
     dips, others = _dips(told, totals, budget)
     since = f"since {spoken(told.life.first)}, " if told.life.first and told.life.first > span.first else ""
     value = maths.figure(objective.kind, totals)
@@ -190,7 +190,7 @@ def _spent(told: Told, part: Totals, whole: Totals) -> float:
 
 def _share_of(told: Told, bad: float, whole: Totals) -> float:
     objective = told.objective
-    return maths.share_of_budget(objective.kind, bad, whole, objective.target, told.minutes(told.span))
+    return maths.share_of_budget(objective.kind, bad, whole, objective.target, told.minutes)
 
 
 def _curve(told: Told, whole: Totals) -> m.Curve | None:

@@ -46,6 +46,7 @@ class Told:
     lately: Life
     """As `life`, for the rolling window."""
     _days: dict[date, Totals] = field(default_factory=dict, repr=False, compare=False)
+    _minutes: list[float] = field(default_factory=list, repr=False, compare=False)
 
     def day(self, day: date) -> Totals:
         """What a day of the period came to."""
@@ -61,7 +62,10 @@ class Told:
         """What some days came to."""
         return maths.add_up(self.day(day) for day in days)
 
-    def minutes(self, span: Span) -> float:
-        """Of a period, those in which the objective is held, days to come among them."""
-        whole = sum(1440.0 for day in span.days if self.life.holds(day))
-        return max(whole, self.totals(span.days).expected)
+    @property
+    def minutes(self) -> float:
+        """Of the period, those in which the objective is held, days to come among them."""
+        if not self._minutes:
+            held = sum(DAY_MINUTES for day in self.span.days if self.life.holds(day))
+            self._minutes.append(max(held, self.totals(self.span.days).expected))
+        return self._minutes[0]
