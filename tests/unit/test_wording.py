@@ -14,7 +14,7 @@ from sutazai_ops.monitoring.wording import as_template, fill_in, placeholders, s
 @pytest.mark.parametrize(
     ("value", "unit", "shown"),
     [
-        # tests/docker/test_rules.py has Prometheus itself write them.
+        # tests/docker/test_rules_in_prometheus.py has Prometheus itself write them.
         (0, Unit.SECONDS, "0s"),
         (1, Unit.SECONDS, "1s"),
         (60, Unit.SECONDS, "1m 0s"),
