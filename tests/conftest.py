@@ -14,11 +14,19 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from prometheus_server import program
 
 from sutazai_ops.engines.processes import heed_termination
 
 COMPOSE_FLOOR = (2, 24)
+
+# How long an example takes says something of the machine and nothing of the claim. In CI the examples are the same each
+# time, so that a change is not judged by luck; new ones are looked for where somebody is there to look at them.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("any machine")
 
 
 @cache

@@ -73,13 +73,13 @@ def test_a_child_process_does_not_keep_the_lock(tmp_path):
 
 
 def test_a_child_that_is_given_the_lock_keeps_it_until_it_ends(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
     other = holding(f"""
 import subprocess, sys
 from sutazai_ops.lock import held
 folder = Path({str(tmp_path)!r})
 with exclusive(folder, 'deploy'):
     subprocess.Popen(["cat", str(folder / "pipe")], stdout=subprocess.DEVNULL, pass_fds=held(folder))""")
-    os.mkfifo(tmp_path / "pipe")
     other.send_signal(signal.SIGKILL)
     other.communicate()
     with pytest.raises(Held, match=r"what deploy .* had started holds the lock") as told, exclusive(tmp_path, "deploy"):
