@@ -1,7 +1,7 @@
 """A Docker engine of a test's own, beside the one that all share: it can be stopped, killed and filled up.
 
-It has its own data, socket and process number, and touches neither the firewall's rules nor the default bridge, which
-are the other one's. It holds one image, `tiny`, of a shell and a web server.
+It has its own data, socket and process number, and a network namespace of its own: on the other one's network it would
+take that one's default bridge away, be it told to have none or another. It holds one image, `tiny`, of a shell and a web server.
 """
 
 from __future__ import annotations
@@ -51,11 +51,10 @@ class OwnEngine:
             "--exec-root": self.run,
             "--pidfile": self.folder / "pid",
             "--config-file": self.folder / "daemon.json",
-            "--bridge": "none",
             "--default-address-pool": "base=10.214.0.0/16,size=24",
         }
         flags = ["--iptables=false", "--ip6tables=false", "--ip-masq=false"]
-        command = ["dockerd", "-H", self.host, *flags, *(str(word) for pair in options.items() for word in pair)]
+        command = ["unshare", "--net", "dockerd", "-H", self.host, *flags, *(str(word) for pair in options.items() for word in pair)]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + STARTS_WITHIN_SECONDS
