@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 RULES_FILE = "rules/signals.yml"
 """From Prometheus' own folder on."""
+RULES_FOLDER = "prometheus/rules/"
+"""From the generated folder on: the rules on signals, and those on objectives."""
 Files = dict[str, str]
 """What each file holds, by its path from the folder on."""
 

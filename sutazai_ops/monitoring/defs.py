@@ -27,7 +27,7 @@ from sutazai_ops.settings import Settings
 if TYPE_CHECKING:
     from sutazai_ops.installation import Installation
     from sutazai_ops.monitoring import now
-    from sutazai_ops.monitoring.prometheus import Prometheus
+    from sutazai_ops.monitoring.prometheus import Prometheus, Rule
 
 AREA = "monitoring"
 GROUP = "monitoring_itself"
@@ -193,15 +193,28 @@ def _scraped(here: "Installation") -> Finding:
 
 
 def _loaded(here: "Installation") -> Finding:
+    return self_check.differing(_loaded_rules(here), _generated_rules(here))
+
+
+def _loaded_rules(here: "Installation") -> "list[Rule]":
+    """Where the exporter answers, without those that it evaluates on every engine and that stand in no file."""
     from sutazai_ops.monitoring.configuration import rulebook_of
-    from sutazai_ops.monitoring.rules import rules_file
     from sutazai_ops.monitoring.thresholds import Watcher
 
     rulebook = rulebook_of(here.settings, here.platform, here.engine.name)
-    # Where the exporter answers, it has those as well that it evaluates on every engine.
     own = {one.name for one in rulebook.thresholds.values() if one.watch is Watcher.EXPORTER}
-    loaded = [rule for rule in _prometheus(here).rules() if rule.name not in own]
-    return self_check.differing(loaded, rules_file(rulebook, here.settings.alerts.runbooks_url))
+    return [rule for rule in _prometheus(here).rules() if rule.name not in own]
+
+
+def _generated_rules(here: "Installation") -> list[str]:
+    from sutazai_ops.monitoring.configuration import RULES_FOLDER, generated_files, rulebook_of
+    from sutazai_ops.monitoring.rules import rules_file
+
+    if here.engine.name == "embedded":
+        rulebook = rulebook_of(here.settings, here.platform, here.engine.name)
+        return [rules_file(rulebook, here.settings.alerts.runbooks_url)]
+    files = generated_files(here.settings, here.platform, here.settings.generated)
+    return [text for name, text in files.items() if name.startswith(RULES_FOLDER)]
 
 
 def _covered(here: "Installation") -> Finding:

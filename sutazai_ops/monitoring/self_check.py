@@ -90,11 +90,17 @@ def down(targets: Sequence[Target]) -> Finding:
     return ill(f"{len(away)} of {len(targets)} targets are not up: {', '.join(map(_of, away))}", rows)
 
 
-def differing(loaded: Iterable[Rule], generated: str) -> Finding:
-    """The rules that were generated and are not loaded as they were, those that nobody generated, and broken ones."""
+def differing(loaded: Iterable[Rule], generated: Iterable[str]) -> Finding:
+    """The rules that were generated and are not loaded as they were, those that nobody generated, and broken ones.
+
+    Args:
+        loaded: what whoever evaluates them says.
+        generated: the texts of the rule files.
+    """
     meant = {
         (name, _canonical(rule["expr"]))
-        for group in yaml.safe_load(generated)["groups"]
+        for text in generated
+        for group in yaml.safe_load(text)["groups"]
         for rule in group["rules"]
         if (name := rule.get("record") or rule["alert"])
     }

@@ -102,11 +102,12 @@ def test_prometheus_scrapes_all_that_runs_and_has_the_rules_that_were_generated(
         "redis-exporter", "backend", "qa-validator", "edge",
     }  # fmt: skip
     until(lambda: meant <= {one["metric"]["service"] for one in monitored.query("up == 1")})
-    file = monitored.platform.home / "generated/prometheus/rules/signals.yml"
+    files = (monitored.platform.home / "generated/prometheus/rules").glob("*.yml")
     groups = monitored.get("prometheus", 9090, "/api/v1/rules").json()["data"]["groups"]
     loaded = [rule["name"] for group in groups for rule in group["rules"]]
     written = [
         line.split(": ")[1]
+        for file in files
         for line in file.read_text().splitlines()
         if line.lstrip("- ").startswith(("record:", "alert:"))
     ]

@@ -48,7 +48,7 @@ def test_nothing_scraped_is_not_well():
 
 
 def test_a_rule_is_the_same_however_prometheus_writes_it():
-    assert self_check.differing([CPU, HIGH], GENERATED).is_well
+    assert self_check.differing([CPU, HIGH], [GENERATED]).is_well
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_a_rule_is_the_same_however_prometheus_writes_it():
     ids=["missing", "another level", "nobody's", "not computed"],
 )
 def test_a_rule_that_is_not_as_generated_is_named(rules, named):
-    found = self_check.differing(rules, GENERATED)
+    found = self_check.differing(rules, [GENERATED])
     assert (found.is_well, {row["rule"] for row in found.rows}) == (False, named)
 
 
 def test_every_rule_of_the_packaged_platform_is_one_that_can_be_compared():
     platform = read_platform(PACKAGED_PLATFORM)
     rulebook = read_rulebook(Settings().monitoring).on(exporters_of(platform))
-    assert not self_check.differing([], rules_file(rulebook, "https://example.org")).is_well
+    assert not self_check.differing([], [rules_file(rulebook, "https://example.org")]).is_well
 
 
 def test_a_day_of_which_too_little_was_measured_is_named_with_its_share():
