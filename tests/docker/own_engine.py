@@ -1,7 +1,8 @@
 """A Docker engine of a test's own, beside the one that all share: it can be stopped, killed and filled up.
 
 It has its own data, socket and process number, and a network namespace of its own: on the other one's network it would
-take that one's default bridge away, be it told to have none or another. It holds one image, `tiny`, of a shell and a web server.
+take that one's default bridge away, be it told to have none or another. It holds one image, `tiny`, of a shell and a
+web server.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class OwnEngine:
             "--default-address-pool": "base=10.214.0.0/16,size=24",
         }
         flags = ["--iptables=false", "--ip6tables=false", "--ip-masq=false"]
-        command = ["unshare", "--net", "dockerd", "-H", self.host, *flags, *(str(word) for pair in options.items() for word in pair)]
+        apart = ["unshare", "--net"]
+        command = [*apart, "dockerd", "-H", self.host, *flags, *(str(word) for pair in options.items() for word in pair)]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + STARTS_WITHIN_SECONDS
