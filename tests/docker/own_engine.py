@@ -56,7 +56,14 @@ class OwnEngine:
         }
         flags = ["--iptables=false", "--ip6tables=false", "--ip-masq=false"]
         apart = ["unshare", "--net"]
-        command = [*apart, "dockerd", "-H", self.host, *flags, *(str(word) for pair in options.items() for word in pair)]
+        command = [
+            *apart,
+            "dockerd",
+            "-H",
+            self.host,
+            *flags,
+            *(str(word) for pair in options.items() for word in pair),
+        ]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + STARTS_WITHIN_SECONDS
