@@ -55,9 +55,10 @@ class Platform:
         self._make_room()
 
     def _make_room(self) -> None:
-        """Networks of small subnets: Docker's own pools hold about thirty."""
+        """Networks of small subnets, of this platform alone: Docker's own pools hold about thirty."""
+        second = 128 + int(self.name[-2:], 16) // 4
         for number, network in enumerate(self._networks()):
-            pool = docker.types.IPAMPool(subnet=f"10.213.{number}.0/24")
+            pool = docker.types.IPAMPool(subnet=f"10.{second}.{number}.0/24")
             internal = not network.endswith("-outside")
             self.client.networks.create(network, internal=internal, ipam=docker.types.IPAMConfig(pool_configs=[pool]))
 
