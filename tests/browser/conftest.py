@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright: one browser for all tests, a page of its own for each."""
+"""Debian's Chromium, driven by Playwright: one browser for a module's tests, a page of its own for each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it is open, an event loop runs in this thread, and nobody else can have one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Without a sandbox, since CI is root in a container, where there can be none.
