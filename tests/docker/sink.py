@@ -32,7 +32,8 @@ class Sink:
 
     def messages(self, path: str) -> list[dict[str, Any]]:
         """What was posted to a path, in the order in which it came."""
-        lines = self.container.logs().decode().splitlines()
+        # What is being written just now has no end yet.
+        lines = self.container.logs().decode().rpartition("\n")[0].splitlines()
         return [json.loads(body) for asked, _, body in (line.partition(" ") for line in lines) if asked == path]
 
     def alerts(self, path: str) -> list[tuple[str, str, str]]:

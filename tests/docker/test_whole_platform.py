@@ -153,6 +153,9 @@ def test_the_job_rolls_every_phase_out_and_every_check_passes(platform: Platform
 
 def test_users_read_on_the_edge_what_works(platform: Platform):
     """Written by the exporter's container, which is the home folder's owner, and served by another as nobody's root."""
+    # What users do stands in the facts of past days, which are gathered once an hour: here, now.
+    done = platform.ops("status-page", "refresh")
+    assert done.returncode == 0, done.stderr
     address, page = f"http://127.0.0.1:{platform.port}/status/", ""
     for _ in range(60):
         answer = requests.get(address, timeout=10)

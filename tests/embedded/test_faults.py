@@ -20,7 +20,7 @@ from sutazai_ops.backups.manifest import Outcome, Rung
 from sutazai_ops.backups.night import Backups, prove_set, take_set
 from sutazai_ops.backups.postgres import swap
 from sutazai_ops.backups.restore import Wish, apply, plan
-from sutazai_ops.backups.stream import Writer
+from sutazai_ops.backups.stream import Writer, read_chunks
 from sutazai_ops.backups.verify import _Proof, check_hash, verify
 from sutazai_ops.engines import account
 from sutazai_ops.engines.postgres import connect as connect_postgres
@@ -109,7 +109,10 @@ def on_terminal(environment: dict[str, str], words: list[str], until: str, keys:
 
 def test_ctrl_c_ends_a_night_with_one_sentence_and_leaves_only_whole_sets(backups):
     before = {one.id for one in backups.store.listing().sets}
-    code, shown = on_terminal(environment(backups), ["backup", "run"], until="sutazai", keys=b"\x03")
+    # A locked table holds the night up where it is, however fast the machine.
+    with connect_postgres(backups.engine.server("postgres"), "sutazai") as connection:
+        connection.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        code, shown = on_terminal(environment(backups), ["backup", "run"], until="sutazai", keys=b"\x03")
     assert code == 130
     assert "interrupted; nothing half-done stays" in shown
     assert "Traceback" not in shown
@@ -336,8 +339,22 @@ def test_two_hundred_flipped_bits_and_fifty_truncations_are_all_noticed(backups,
             damaged.write_bytes(content)
             with pytest.raises(Corrupt):
                 check_hash(artifact, damaged)
-            with pytest.raises(Corrupt):
-                proof.read_through(artifact, damaged)
+            assert number < 200 or reads_differently(proof, artifact, damaged)
+            assert reads_differently(proof, artifact, damaged) or same_content(one.folder / artifact.path, damaged)
+
+
+def reads_differently(proof, artifact, damaged) -> bool:
+    """Whether reading it through notices."""
+    try:
+        proof.read_through(artifact, damaged)
+    except Corrupt:
+        return True
+    return False
+
+
+def same_content(path, damaged) -> bool:
+    """Whether the bit is one of the frame's head that says nothing of the content (RFC 8878, section 3.1.1.1)."""
+    return b"".join(read_chunks(path)) == b"".join(read_chunks(damaged))
 
 
 def test_no_password_is_seen_while_a_night_runs_nor_found_in_a_file_afterwards(backups):
