@@ -1,0 +1,98 @@
+"""Where alerts arrive in tests: a webhook and a mail server on an address that containers reach."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+@dataclass
+class Webhook:
+    """What a webhook was told; `status` is what it answers from now on."""
+
+    address: str
+    status: int = 200
+    posts: list[Mapping[str, object]] = field(default_factory=list)
+
+    def alerts(self, name: str, **labels: str) -> list[Mapping[str, object]]:
+        """Every alert of that name and with those labels that arrived, oldest first."""
+        wanted = {"alertname": name, **labels}
+        return [
+            alert
+            for post in self.posts
+            for alert in post["alerts"]  # type: ignore[attr-defined]
+            if wanted.items() <= alert["labels"].items()
+        ]
+
+    def fired(self, name: str, **labels: str) -> bool:
+        """Whether one arrived that fires."""
+        return any(alert["status"] == "firing" for alert in self.alerts(name, **labels))
+
+    def resolved(self, name: str, **labels: str) -> bool:
+        """Whether the last that arrived has ended."""
+        return any(alert["status"] == "resolved" for alert in self.alerts(name, **labels)[-1:])
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.posts.clear()
+
+
+@contextmanager
+def webhook(host: str) -> Iterator[Webhook]:
+    """Listen at `host` until the context ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if one.status == 200:
+                one.posts.append(json.loads(body))
+            self.send_response(one.status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer((host, 0), Handler)
+    one = Webhook(f"http://{host}:{server.server_port}/secret-path-of-the-webhook")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield one
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@dataclass
+class Mailbox:
+    """What mails arrived, as text."""
+
+    address: str = ""
+    mails: list[str] = field(default_factory=list)
+
+    def has(self, *words: str) -> bool:
+        """Whether one mail holds all of these words."""
+        return any(all(word in mail for word in words) for mail in self.mails)
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        content = envelope.content or b""
+        self.mails.append(content.decode() if isinstance(content, bytes) else content)
+        return "250 OK"
+
+
+@contextmanager
+def mailbox(host: str, port: int) -> Iterator[Mailbox]:
+    """A mail server at `host` until the context ends."""
+    one = Mailbox(f"{host}:{port}")
+    controller = Controller(one, hostname=host, port=port)
+    controller.start()
+    try:
+        yield one
+    finally:
+        controller.stop()
