@@ -30,8 +30,8 @@ import sutazai_ops.monitoring.thresholds
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1200)]
 
 WITHIN_SECONDS = 300
-"""A round, a scrape, an evaluation, and Alertmanager's own waits for more of the same group: due within two minutes on a
-machine that does nothing else, which this one may not be."""
+"""A round, a scrape, an evaluation, and Alertmanager's own waits for more of the same group: due within two minutes on
+a machine that does nothing else, which this one may not be."""
 PACKAGED = Path(sutazai_ops.monitoring.thresholds.__file__).with_name("thresholds.yaml")
 HOG_BYTES = 1_500_000_000
 
