@@ -95,6 +95,8 @@ def on_terminal(environment: dict[str, str], words: list[str], until: str, keys:
     """Run a command on a terminal of its own, press `keys` once it has shown `until`; its exit code, all it showed."""
     process, terminal = os.forkpty()
     if process == 0:
+        # Whoever started the tests may ignore it, and children inherit that; a shell at a terminal does not.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(sys.executable, [sys.executable, "-m", "sutazai_ops.cli", *words], environment)
     shown, pressed = "", False
     # Linux says EIO when the last process has left the terminal.
