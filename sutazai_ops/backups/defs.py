@@ -21,6 +21,7 @@ from sutazai_ops.orchestration import (
     LoggedProgress,
     Operations,
     PermanentFailure,
+    production_schedule,
     telling_dagster,
 )
 from sutazai_ops.platform import Platform, Service
@@ -68,19 +69,7 @@ def defs(settings: Settings, platform: Platform) -> dg.Definitions:
     return dg.Definitions(
         assets=[_take(settings, services), _verification(services), _retention()],
         jobs=[night, verify_backup, restore_drill, prune_backups],
-        schedules=[_schedule(settings)],
-    )
-
-
-def _schedule(settings: Settings) -> dg.ScheduleDefinition:
-    in_production = settings.environment == "production"
-    return dg.ScheduleDefinition(
-        name=NIGHT,
-        job_name=NIGHT,
-        cron_schedule=settings.backup.schedule,
-        execution_timezone=settings.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if in_production else dg.DefaultScheduleStatus.STOPPED,
-        description="Every night; on by itself only where SUTAZAI_ENVIRONMENT is production.",
+        schedules=[production_schedule(NIGHT, settings.backup.schedule, settings, "every night")],
     )
 
 
