@@ -1,7 +1,8 @@
 """WHAT happened: an index of backup sets, proofs, restores and prunes, for questions that files are slow to answer.
 
 All that it knows of backups can be made again from the sets' own manifests, so a lost ledger loses no backup. Daily
-facts of objectives stand in it alone, once Prometheus has let their samples go, and so does what users were told.
+facts of objectives stand in it alone, once Prometheus has let their samples go, and so do what users were told and
+what happened in incidents.
 
 Whoever wants the entries alone loads no SQLAlchemy, which takes 19 MB: the exporter lives for months.
 """
@@ -22,6 +23,13 @@ from sutazai_ops.ledger.entries import (
     SetEntry,
     VerificationEntry,
 )
+from sutazai_ops.ledger.incident_entries import (
+    IncidentEntry,
+    IncidentEventEntry,
+    ModeEntry,
+    RepairEntry,
+    VerdictEntry,
+)
 
 if TYPE_CHECKING:
     from sutazai_ops.ledger.ledger import Ledger
@@ -30,14 +38,19 @@ if TYPE_CHECKING:
 __all__ = [
     "EventEntry",
     "FactEntry",
+    "IncidentEntry",
+    "IncidentEventEntry",
     "Ledger",
+    "ModeEntry",
     "NoticeEntry",
     "NoticeUpdateEntry",
     "OverrideEntry",
     "Prune",
     "QuestionEntry",
+    "RepairEntry",
     "Restore",
     "SetEntry",
+    "VerdictEntry",
     "VerificationEntry",
     "open_ledger",
 ]

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Select, Table
     from sqlalchemy.dialects import postgresql, sqlite
 
+    from sutazai_ops.ledger.incident_log import IncidentLog
+
 # Reading a set through takes nothing from an earlier restore of it, and a check without an end takes nothing at all.
 _SAYS_MORE = {"could not check": ("verified", "read", "corrupt"), "read": ("verified",)}
 
@@ -66,6 +68,13 @@ class Ledger:
         self._engine = engine
         self.where = where
         """Its URL without a password, for messages."""
+
+    @property
+    def incidents(self) -> IncidentLog:
+        """The incidents, and what was decided and done about them."""
+        from sutazai_ops.ledger.incident_log import IncidentLog
+
+        return IncidentLog(self._engine, self.where)
 
     def record_set(self, entry: SetEntry) -> None:
         """Write down a set, or what has become of it."""

@@ -7,7 +7,7 @@ to a set that it has never heard of is worth a row all the same.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Float,
+    Index,
     Integer,
     MetaData,
     String,
@@ -26,6 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import Dialect
 
 
@@ -47,6 +50,21 @@ class UtcTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class UtcTimes(TypeDecorator["list[datetime]"]):
+    """Several moments in one column, as ISO 8601 in UTC."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[datetime] | None, dialect: Dialect) -> list[str]:  # noqa: ARG002
+        """Turn them into text."""
+        return [one.astimezone(UTC).isoformat() for one in value or ()]
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> list[datetime]:  # noqa: ANN401, ARG002
+        """Turn them back."""
+        return [datetime.fromisoformat(one) for one in value or ()]
 
 
 metadata = MetaData()
@@ -210,4 +228,99 @@ notice_updates = Table(
     Column("state", String, nullable=False),
     Column("text", Text, nullable=False),
     Column("actor", String, nullable=False),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("target", String, nullable=False),
+    Column("symptom", String, nullable=False),
+    Column("playbook", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("alerts", JSON, nullable=False),
+    Column("opened_at", UtcTime, nullable=False, index=True),
+    Column("broken_since", UtcTime),
+    Column("whole_since", UtcTime),
+    Column("changes", UtcTimes, nullable=False),
+    Column("escalated_at", UtcTime),
+    Column("acknowledged_at", UtcTime),
+    Column("acknowledged_by", String, nullable=False),
+    Column("closed_at", UtcTime, index=True),
+    Column("outcome", String, nullable=False),
+)
+# Of one target and symptom one incident lasts at a time, however many programs look.
+Index(
+    "one_open_incident",
+    incidents.c.target,
+    incidents.c.symptom,
+    unique=True,
+    sqlite_where=incidents.c.closed_at.is_(None),
+    postgresql_where=incidents.c.closed_at.is_(None),
+)
+
+incident_events = Table(
+    "incident_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("incident", Integer, nullable=False, index=True),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("actor", String, nullable=False),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("incident", Integer, nullable=False, index=True),
+    Column("at", UtcTime, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("rung", String, nullable=False),
+    Column("until", UtcTime),
+    Column("facts", JSON, nullable=False),
+)
+
+repairs = Table(
+    "repairs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("incident", Integer, nullable=False, index=True),
+    Column("target", String, nullable=False),
+    Column("playbook", String, nullable=False),
+    Column("rung", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("holds_state", Boolean, nullable=False),
+    Column("disrupts", Boolean, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("started_at", UtcTime, nullable=False, index=True),
+    Column("ended_at", UtcTime),
+    Column("outcome", String, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("run", String, nullable=False),
+    Column("slot", Integer, nullable=False),
+)
+# One repair at a time on the whole platform: the same slot cannot be taken twice while it is.
+Index(
+    "one_repair_under_way",
+    repairs.c.slot,
+    unique=True,
+    sqlite_where=repairs.c.ended_at.is_(None),
+    postgresql_where=repairs.c.ended_at.is_(None),
+)
+
+remediation_modes = Table(
+    "remediation_modes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("reason", Text, nullable=False),
 )

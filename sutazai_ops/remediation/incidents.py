@@ -1,0 +1,172 @@
+"""What an incident is: from the alerts that are seen now to what has become of each incident.
+
+There is one incident for a target and a symptom while it lasts; whatever else fires of the same joins it. It ends once
+it has been whole for `QUIET`, and not before, so that what flaps stays one incident that says so. Pure: nothing here
+asks or writes, and no clock is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sutazai_ops.ledger import IncidentEntry, IncidentEventEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sutazai_ops.monitoring.thresholds import Threshold
+
+QUIET = timedelta(minutes=15)
+"""Longer than the ten minutes between two faults of a flap that people live with: a fault that comes back sooner is the
+same one, and what was tried for it is not tried again."""
+REMEMBERED = timedelta(minutes=30)
+"""How long a turn from whole to broken or back is kept: as long as flapping looks back."""
+HOST = "host"
+"""The target of whatever is about the machine, or the platform as a whole."""
+_WORSE_FIRST = ("page", "ticket", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One alert as it is seen now."""
+
+    threshold: str
+    target: str
+    symptom: str
+    playbook: str
+    severity: str
+    summary: str
+    labels: Mapping[str, str]
+    since: datetime
+    """When it was found broken first."""
+    fires: bool
+    """False while it is broken for less than its time."""
+    broken: bool
+    """Whether it is beyond its level at this moment, and does not merely fire on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What has become of an incident, and the lines of its timeline that say why."""
+
+    entry: IncidentEntry
+    """Its number is 0 where it is new."""
+    events: Sequence[IncidentEventEntry] = field(default_factory=tuple)
+
+
+def sight(
+    threshold: Threshold, labels: Mapping[str, str], since: datetime, *, fires: bool, broken: bool, summary: str = ""
+) -> Sighting:
+    """One alert of a threshold, as incidents see it; labels are those of its signal."""
+    return Sighting(
+        threshold=threshold.name,
+        target=labels.get("service") or HOST,
+        symptom=threshold.playbook or threshold.name,
+        playbook=threshold.playbook or "",
+        severity=threshold.severity,
+        summary=summary or threshold.name.replace("_", " "),
+        labels=labels,
+        since=since,
+        fires=fires,
+        broken=broken,
+    )
+
+
+def advance(
+    lasting: Iterable[IncidentEntry], seen: Iterable[Sighting], now: datetime, helped: Iterable[int] = ()
+) -> list[Move]:
+    """What has become of the incidents; those of which nothing is new are left out.
+
+    Where the monitoring is blind, nobody may call this: what is not seen is not whole.
+
+    Args:
+        lasting: those that are open.
+        seen: every alert that fires or is broken, of whichever incident.
+        now: timezone-aware.
+        helped: numbers of the incidents that an action was seen to help.
+    """
+    groups: dict[tuple[str, str], list[Sighting]] = {}
+    for one in seen:
+        groups.setdefault((one.target, one.symptom), []).append(one)
+    mended = set(helped)
+    moves = []
+    for entry in lasting:
+        group = groups.pop((entry.target, entry.symptom), [])
+        if move := _go_on(entry, group, now, helped=entry.number in mended):
+            moves.append(move)
+    opened = [_open(group, now) for group in groups.values() if any(one.fires for one in group)]
+    return [*moves, *opened]
+
+
+def worst(severities: Iterable[str]) -> str:
+    """The most urgent of some severities."""
+    return min(severities, key=_WORSE_FIRST.index)
+
+
+def _open(group: Sequence[Sighting], now: datetime) -> Move:
+    group = sorted(group, key=lambda one: (_WORSE_FIRST.index(one.severity), one.since, one.threshold))
+    first = group[0]
+    broken = [min(one.since, now) for one in group if one.broken]
+    entry = IncidentEntry(
+        number=0,
+        target=first.target,
+        symptom=first.symptom,
+        playbook=first.playbook,
+        severity=first.severity,
+        summary=first.summary,
+        alerts=[_alert(one) for one in group],
+        opened_at=now,
+        broken_since=min(broken) if broken else None,
+        whole_since=None if broken else now,
+        changes=[min(broken) if broken else now],
+    )
+    return Move(entry, [IncidentEventEntry(0, now, "opened", first.summary, {"alerts": [*entry.alerts]})])
+
+
+def _go_on(entry: IncidentEntry, group: Sequence[Sighting], now: datetime, *, helped: bool) -> Move | None:
+    after, events = _attach(entry, group, now)
+    after, turned = _turn(after, group, now)
+    events += turned
+    if not group and after.whole_since is not None and now - after.whole_since >= QUIET:
+        outcome = "by a repair" if helped else "by itself"
+        after = replace(after, closed_at=now, outcome=outcome)
+        events.append(IncidentEventEntry(entry.number, now, "closed", f"whole for good, {outcome}"))
+    return None if after == entry else Move(after, events)
+
+
+def _attach(
+    entry: IncidentEntry, group: Sequence[Sighting], now: datetime
+) -> tuple[IncidentEntry, list[IncidentEventEntry]]:
+    known = [*entry.alerts]
+    new = [one for one in group if one.fires and _alert(one) not in known]
+    events = [IncidentEventEntry(entry.number, now, "attached", one.summary, _alert(one)) for one in new]
+    if not new:
+        return entry, events
+    severity = worst([entry.severity, *(one.severity for one in new)])
+    return replace(entry, alerts=[*known, *map(_alert, new)], severity=severity), events
+
+
+def _turn(
+    entry: IncidentEntry, group: Sequence[Sighting], now: datetime
+) -> tuple[IncidentEntry, list[IncidentEventEntry]]:
+    """Whole or broken, and since when; no moment of it lies ahead, so that after a jump back nothing waits for ever."""
+    broken = any(one.broken for one in group)
+    was_broken = entry.broken_since is not None
+    if broken is was_broken:
+        since = entry.broken_since or entry.whole_since
+        return (entry if since and since <= now else _standing(entry, now, broken=broken)), []
+    changes = [min(one, now) for one in entry.changes if now - one < REMEMBERED]
+    after = replace(_standing(entry, now, broken=broken), changes=[*changes, now])
+    word = "broken" if broken else "whole"
+    return after, [IncidentEventEntry(entry.number, now, word, f"{word} again")]
+
+
+def _standing(entry: IncidentEntry, since: datetime, *, broken: bool) -> IncidentEntry:
+    return replace(entry, broken_since=since if broken else None, whole_since=None if broken else since)
+
+
+def _alert(one: Sighting) -> dict[str, object]:
+    return {"threshold": one.threshold, "labels": dict(one.labels)}
