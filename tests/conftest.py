@@ -73,6 +73,19 @@ def pytest_configure() -> None:
     heed_termination()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those of a file stay together, and so do those that roll out a large platform."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_worker_of(item.path.relative_to(Path(__file__).parent))))
+
+
+def _worker_of(file: Path) -> str:
+    if file.parts[0] != "docker":
+        return str(file)
+    return "watched" if file.parts[1] == "watched" else "docker"
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark, (variable, what, is_here) in NEEDS.items():
         if item.get_closest_marker(mark) and not is_here():

@@ -7,6 +7,7 @@ nothing, a set is deleted only for a newer one that was proved.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from sutazai_ops.engines.scratch_folder import scratch_folder, sweep_scratch
 from sutazai_ops.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sutazai_ops.backups.manifest import Verification
     from sutazai_ops.backups.preflight import Ready
@@ -48,12 +49,17 @@ class Backups:
     settings: Settings
     platform: Platform
     engine: Engine
-    ledger: Ledger
+    open_ledger: Callable[[], Ledger]
 
     @classmethod
     def of(cls, installation: Installation) -> Backups:
         """The backups of an installation."""
-        return cls(installation.settings, installation.platform, installation.engine, installation.ledger)
+        return cls(installation.settings, installation.platform, installation.engine, lambda: installation.ledger)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where it is noted what was done; raises `OpsError` when it cannot be opened."""
+        return self.open_ledger()
 
     @property
     def store(self) -> Store:
@@ -99,9 +105,11 @@ def take_set(backups: Backups, services: Sequence[Service], progress: Progress, 
     Raises:
         Refused: when another run holds the store; names it.
         OpsError: when the pre-flight finds a reason, or anything fails on the way; there is no set then, and whatever
-            was there before is as it was.
+            was there before is as it was. When it is the ledger that fails, the set is there all the same.
     """
-    with backups.store.lock("take a backup set"):
+    with backups.store.lock("take a backup set"), ThreadPoolExecutor(1) as beside:
+        # Loading what reads and writes it takes half a second, which beside a dump costs nothing.
+        ledger = beside.submit(backups.open_ledger)
         backups.store.sweep()
         sweep_scratch(backups.settings.home)
         ready(backups, services)
@@ -126,7 +134,7 @@ def take_set(backups: Backups, services: Sequence[Service], progress: Progress, 
                 services={name: service.facts for name, service in taken.items()},
             )
             backup_set = partial.commit(manifest)
-    backups.ledger.record_set(records.of_manifest(manifest))
+    ledger.result().record_set(records.of_manifest(manifest))
     return backup_set
 
 

@@ -17,8 +17,7 @@ import docker
 import pytest
 import requests
 from build import ImageRegistry
-from projects import Project, eventually
-from test_roll_out import free_port
+from projects import Project, eventually, free_port
 
 pytestmark = pytest.mark.docker
 

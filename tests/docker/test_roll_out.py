@@ -14,7 +14,7 @@ import docker
 import pytest
 import requests
 from build import ImageRegistry
-from projects import eventually
+from projects import eventually, free_port
 from shop import Shop
 
 from sutazai_ops.deployment.deploy import DeploymentFailed
@@ -25,12 +25,6 @@ from sutazai_ops.errors import ExitCode, OpsError, Refused
 from sutazai_ops.progress import Silent
 
 pytestmark = pytest.mark.docker
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def night(backups) -> subprocess.Popen[bytes]:
 
 
 def names(backups) -> list[str]:
-    return [path.name for path in backups.settings.backup_store.iterdir() if path.is_dir()]
+    return [path.name for path in backups.settings.backup_store.glob("*/")]
 
 
 def test_a_night_killed_at_any_point_leaves_only_whole_sets_and_the_next_one_succeeds(backups):
@@ -195,6 +195,17 @@ def test_a_table_that_stays_locked_is_named(backups):
     assert "public.t" in error.what
 
 
+def test_a_ledger_that_cannot_be_opened_is_told_and_costs_no_set(backups):
+    def closed():
+        raise OpsError("the ledger cannot be opened")
+
+    there = Backups(backups.settings, backups.platform, backups.engine, closed)
+    before = names(backups)
+    with pytest.raises(OpsError, match="the ledger cannot be opened"):
+        take_set(there, there.services(["redis"]), Silent())
+    assert len(names(backups)) == len(before) + 1
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_disk_that_fills_up_in_the_middle_leaves_the_sets_that_are_there(backups, monkeypatch, tmp_path):
     small = tmp_path / "small"
@@ -203,7 +214,7 @@ def test_a_disk_that_fills_up_in_the_middle_leaves_the_sets_that_are_there(backu
         pytest.skip("a small disk cannot be mounted here")
     try:
         settings = backups.settings.model_copy(update={"backup": BackupSettings(store=small / "store")})
-        there = Backups(settings, backups.platform, backups.engine, backups.ledger)
+        there = Backups(settings, backups.platform, backups.engine, backups.open_ledger)
         monkeypatch.setattr("sutazai_ops.backups.preflight.free_bytes", lambda _path: 10**12)
         kept = take_set(there, there.services(["redis"]), Silent())
         error = refused(there, ["postgres"])

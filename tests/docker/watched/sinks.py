@@ -20,6 +20,8 @@ class Webhook:
     address: str
     status: int = 200
     posts: list[Mapping[str, object]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    """At which each of them arrived."""
 
     def alerts(self, name: str, **labels: str) -> list[Mapping[str, object]]:
         """Every alert of that name and with those labels that arrived, oldest first."""
@@ -42,6 +44,7 @@ class Webhook:
     def forget(self) -> None:
         """Begin anew."""
         self.posts.clear()
+        self.paths.clear()
 
 
 @contextmanager
@@ -53,6 +56,7 @@ def webhook(host: str) -> Iterator[Webhook]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if one.status == 200:
                 one.posts.append(json.loads(body))
+                one.paths.append(self.path)
             self.send_response(one.status)
             self.end_headers()
 

@@ -1,0 +1,29 @@
+"""One platform for every test of this folder, which is taken away after the last of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import docker
+import pytest
+from build import ImageRegistry
+from projects import free_port
+
+from .platform import Watched
+from .sinks import mailbox, webhook
+
+
+@pytest.fixture(scope="package")
+def watched(
+    tmp_path_factory: pytest.TempPathFactory, registry: ImageRegistry, engine_client: docker.DockerClient
+) -> Iterator[Watched]:
+    """Rolled out, and told to whom alerts go."""
+    one = Watched(tmp_path_factory.mktemp("watched"), registry, engine_client)
+    with ExitStack() as stack:
+        stack.callback(one.remove)
+        host = one.host()
+        one.tell(stack.enter_context(webhook(host)), stack.enter_context(mailbox(host, free_port())))
+        done = one.ops("deploy", "--yes", "--services", ",".join(one.deployed))
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield one

@@ -1,0 +1,122 @@
+"""The packaged platform's first two phases, watched, with somebody who is told: one for all tests of this folder.
+
+Prometheus, Alertmanager and the exporters are real; Grafana, Loki and Alloy are stand-ins: what they are told is not
+read by them here. Every threshold keeps its level unless a comment says why not, and waits for no longer than the next
+round, so that the run ends today.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import requests
+import yaml
+from packaged import Platform
+
+import sutazai_ops.monitoring.thresholds
+from sutazai_ops.platform import read_platform
+
+from .sinks import Mailbox, Webhook
+
+WITHIN_SECONDS = 300
+"""A round, a scrape, an evaluation, and Alertmanager's own waits for more of the same group: due within two minutes on
+a machine that does nothing else, which this one may not be."""
+PACKAGED = Path(sutazai_ops.monitoring.thresholds.__file__).with_name("thresholds.yaml")
+HOG_BYTES = 3_000_000_000
+"""More than twice what other tests that run meanwhile take."""
+PHASES = ("core", "monitoring")
+NOT_DEPLOYED = "infrastructure-devops-manager"
+"""One service of a phase that is rolled out otherwise."""
+
+
+class Watched(Platform):
+    """The platform, what is deployed of it, and where its alerts arrive."""
+
+    sink: Webhook
+    mail: Mailbox
+
+    @property
+    def deployed(self) -> list[str]:
+        """The services of the two phases but for one."""
+        phases = read_platform(self.folder).phases
+        return [name for phase in phases if phase.name in PHASES for name in phase.services if name != NOT_DEPLOYED]
+
+    def host(self) -> str:
+        """The address at which containers reach this host."""
+        outside = self.client.networks.get(f"{self.name}-outside").attrs["IPAM"]["Config"][0]
+        return str(outside.get("Gateway") or outside["Subnet"].rpartition(".")[0] + ".1")
+
+    def tell(self, sink: Webhook, mail: Mailbox) -> None:
+        """Name the receivers, and let no threshold wait."""
+        self.sink, self.mail = sink, mail
+        self.home.mkdir()
+        (self.home / "webhook-url").write_text(sink.address)
+        quick = {name: {"for": "0s", "keep_firing_for": "0s"} for name in yaml.safe_load(PACKAGED.read_text())}
+        # 85 % of this machine's memory is more than a test may take: what it takes has to be noticed all the same.
+        memory = psutil.virtual_memory()
+        used = 1 - memory.available / memory.total
+        quick["host_memory_high"]["above"] = round(used + HOG_BYTES / memory.total / 2, 3)
+        # An empty disk fills up in a second here, and a queue is old after seconds.
+        quick["queue_old"]["above"] = "15s"
+        # A rate over five minutes takes as long to become that of the last one.
+        quick["service_cpu_high"]["above"] = 0.3
+        (self.home / "thresholds.yaml").write_text(yaml.safe_dump(quick))
+        receivers = {
+            "hook": {"kind": "webhook", "url_file": str(self.home / "webhook-url")},
+            "post": {
+                "kind": "mail", "to": "oncall@example.org", "sender": "ops@example.org", "smarthost": mail.address,
+                "tls": False,
+            },
+        }  # fmt: skip
+        self.environment = {
+            **self.environment,
+            "SUTAZAI_MONITORING__INTERVAL_SECONDS": "5",
+            "SUTAZAI_MONITORING__THRESHOLDS": str(self.home / "thresholds.yaml"),
+            "SUTAZAI_ALERTS__RECEIVERS": json.dumps(receivers),
+            "SUTAZAI_DEPLOY__ALLOW_OVERCOMMIT": "true",
+        }
+
+    def address(self, service: str) -> str:
+        """Of its container, which this host reaches."""
+        networks = self.containers()[service].attrs["NetworkSettings"]["Networks"].values()
+        # While it is started again it has none.
+        return next((one["IPAddress"] for one in networks if one["IPAddress"]), "none.invalid")
+
+    def fault(self, service: str, kind: str | None, port: int = 8080) -> None:
+        """Make a stand-in application misbehave."""
+        url = f"http://{self.address(service)}:{port}/faults"
+        try:
+            requests.post(url, json={"fault": kind}, timeout=5)
+        except requests.ConnectionError:
+            # It was told to crash.
+            assert kind == "crash"
+
+    def redis(self, *words: str) -> str:
+        """What redis-cli answers."""
+        script = 'REDISCLI_AUTH=$(cat /run/secrets/redis-password) exec redis-cli "$@"'
+        done = self.containers()["redis"].exec_run(["sh", "-c", script, "sh", *words])
+        assert done.exit_code == 0, done.output
+        return str(done.output.decode().strip())
+
+    def prometheus(self, expression: str) -> dict[tuple[str, ...], float]:
+        """What an expression is, by the values of its labels in the order of their names."""
+        url = f"http://{self.address('prometheus')}:9090/api/v1/query"
+        found = requests.get(url, params={"query": expression}, timeout=10).json()["data"]["result"]
+        return {
+            tuple(v for k, v in sorted(one["metric"].items()) if k != "__name__"): float(one["value"][1])
+            for one in found
+        }
+
+
+def await_all(claims: dict[str, Callable[[], bool]], within: float = WITHIN_SECONDS) -> None:
+    """Wait until every claim is true; what is not in time fails by its name."""
+    until = time.monotonic() + within
+    open_ = dict(claims)
+    while open_:
+        open_ = {name: claim for name, claim in open_.items() if not claim()}
+        assert time.monotonic() < until or not open_, f"after {within} s: {', '.join(open_)}"
+        time.sleep(1)
