@@ -7,15 +7,16 @@ through memory only.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.engines.base import Starting
 from sutazai_ops.errors import OpsError, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import redis
 
@@ -27,6 +28,7 @@ CONNECT_SECONDS = 10
 
 OBSERVE_SECONDS = 3
 """A person who asks how things are does not wait as long as a backup does."""
+_DATABASE = re.compile(r"db\d+")
 ANSWER_SECONDS = 60
 """How long one answer may take: a server that forks for a snapshot stands still for seconds, never for a minute."""
 
@@ -97,8 +99,17 @@ def ask(server: Server) -> Facts:
         client.close()
     # Valkey goes on giving a redis_version for clients that look for one; its own stands beside it.
     valkey = info.get("valkey_version")
-    keys = sum(facts["keys"] for name, facts in info.items() if name.startswith("db") and isinstance(facts, dict))
+    keys = sum(keys_by_database(info).values())
     return Facts("valkey" if valkey else "redis", str(valkey or info["redis_version"]), keys, int(info["used_memory"]))
+
+
+def keys_by_database(info: Mapping[str, Any]) -> dict[str, int]:
+    """The keys of each database that has any, out of what INFO answers.
+
+    https://redis.io/docs/latest/commands/info/, the section Keyspace.
+    """
+    # Redis 8 names histograms of sizes after the database, once there is anything in it to count.
+    return {name[2:]: space["keys"] for name, space in info.items() if _DATABASE.fullmatch(name)}
 
 
 @contextmanager

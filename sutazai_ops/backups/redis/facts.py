@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from sutazai_ops.engines.redis import connect, told
+from sutazai_ops.engines.redis import connect, keys_by_database, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,15 +53,6 @@ def ask(server: Server) -> Told:
         functions=frozenset(_text(_pairs(library)["library_name"]) for library in libraries),
         modules=tuple(sorted(_text(module["name"]) for module in map(_pairs, modules) if _is_loaded(module))),
     )
-
-
-def keys_by_database(info: Mapping[str, Any]) -> dict[str, int]:
-    """The keys of each database that has any, out of what INFO answers."""
-    return {
-        name.removeprefix("db"): space["keys"]
-        for name, space in info.items()
-        if name.startswith("db") and isinstance(space, dict)
-    }
 
 
 def _answer(client: redis.Redis, *command: str) -> Any:  # noqa: ANN401  (each command answers in its own shape)

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from sutazai_ops.backups.kinds import Restored, timed
 from sutazai_ops.backups.manifest import ArtifactKind, RedisFacts
 from sutazai_ops.backups.redis.check import Check
-from sutazai_ops.backups.redis.facts import ask, keys_by_database
+from sutazai_ops.backups.redis.facts import ask
 from sutazai_ops.backups.stream import read_chunks
 from sutazai_ops.disk import writing
 from sutazai_ops.engines.base import ScratchOptions
-from sutazai_ops.engines.redis import connect, told
+from sutazai_ops.engines.redis import connect, keys_by_database, told
 from sutazai_ops.errors import ToolMissing
 
 if TYPE_CHECKING:
