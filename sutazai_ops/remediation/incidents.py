@@ -127,7 +127,8 @@ def _open(group: Sequence[Sighting], now: datetime) -> Move:
 
 
 def _go_on(entry: IncidentEntry, group: Sequence[Sighting], now: datetime, *, helped: bool) -> Move | None:
-    after, events = _attach(entry, group, now)
+    # After a jump back no moment lies ahead, or nobody would ever be told that it lasts.
+    after, events = _attach(replace(entry, opened_at=min(entry.opened_at, now)), group, now)
     after, turned = _turn(after, group, now)
     events += turned
     if not group and after.whole_since is not None and now - after.whole_since >= QUIET:
