@@ -26,6 +26,7 @@ from sutazai_ops.commands import (
     lint,
     platform,
     probe,
+    remediation,
     restore,
     signals,
     slo,
@@ -56,6 +57,7 @@ app.add_typer(backup.app, name="backup")
 app.command("restore")(restore.restore)
 app.add_typer(slo.app, name="slo")
 app.add_typer(status_page.app, name="status-page")
+app.add_typer(remediation.app, name="remediation")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(images.app, name="images")

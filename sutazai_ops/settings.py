@@ -249,6 +249,13 @@ class ObjectiveSettings(Model):
     """When the report of the last month is made, as cron, in `timezone`."""
 
 
+class RemediationSettings(Model):
+    """What repairs itself, and how careful it is."""
+
+    playbooks: AnyPath | None = None
+    """A file of playbooks over the packaged ones, by name; see docs/remediation/write-a-playbook.md."""
+
+
 class StatusPageSettings(Model):
     """What the platform's own users read about it."""
 
@@ -300,6 +307,7 @@ class Settings(BaseSettings):
     monitoring: MonitoringSettings = Field(default_factory=MonitoringSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
     slo: ObjectiveSettings = Field(default_factory=ObjectiveSettings)
+    remediation: RemediationSettings = Field(default_factory=RemediationSettings)
     status_page: StatusPageSettings = Field(default_factory=StatusPageSettings)
 
     @property

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Select
 
 
-SEEN = frozenset(
-    {"severity", "alerts", "opened_at", "broken_since", "whole_since", "changes", "closed_at", "outcome"}
-)
+SEEN = frozenset({"severity", "alerts", "opened_at", "broken_since", "whole_since", "changes", "closed_at", "outcome"})
 """The columns of an incident that whoever looks at the alerts writes."""
 
 

@@ -72,13 +72,15 @@ class Entry:
         return self.refuse(f"{subject} is wrong: {reason[0].lower()}{reason[1:]}", *keys)
 
 
-def read_entries(packaged: Path, over: Path | None) -> dict[str, Entry]:
+def read_entries(packaged: Path, over: Path | None, page: str = "docs/signals.md") -> dict[str, Entry]:
     """The entries of `packaged` with those of `over` laid over them; one that is null there is taken away.
+
+    `page` shows how one is written.
 
     Raises:
         BadInput: where a file cannot be read, or an entry is no mapping, or null and not there to be taken away.
     """
-    files = [read_yaml_file(path, "docs/signals.md shows one") for path in (packaged, over) if path is not None]
+    files = [read_yaml_file(path, f"{page} shows one") for path in (packaged, over) if path is not None]
     entries: dict[str, Entry] = {}
     for file in files:
         for name, content in file.content.items():
@@ -89,7 +91,7 @@ def read_entries(packaged: Path, over: Path | None) -> dict[str, Entry]:
                 merged = {**under.content, **content} if under else content
                 entries[name] = Entry(name, merged, (file, *(under.files if under else ())))
             else:
-                raise BadInput(f"{name} holds no keys", where=file.where(name), remedy="see docs/signals.md")
+                raise BadInput(f"{name} holds no keys", where=file.where(name), remedy=f"see {page}")
     return entries
 
 

@@ -183,6 +183,8 @@ def _whole(threshold: Threshold, alert: Alert, at: float) -> list[Alert]:
 
 def _not_later(alert: Alert, at: float) -> Alert:
     """The alert with none of its times after `at`: where the clock was set back, its waiting starts anew, not later."""
+    if max(alert.active_since, alert.fired_at or at, alert.whole_since or at, alert.resolved_at or at) <= at:
+        return alert
     return replace(
         alert,
         active_since=min(alert.active_since, at),

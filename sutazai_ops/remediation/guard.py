@@ -43,9 +43,18 @@ def next_rung(s: Situation) -> Rung | None:
     """The first rung that was not tried for this incident and whose conditions hold; None where none is left."""
     tried = {one.rung for one in _tried(s)}
     for rung in s.playbook.ladder:
-        if rung.name not in tried and not any(check in s.failed_checks for check in rung.when):
+        if rung.name not in tried and _applies(rung, s):
             return rung
     return None
+
+
+def _applies(rung: Rung, s: Situation) -> bool:
+    """Whether it can be done to this target at all, and what it asks for beforehand is so."""
+    target = s.incident.target
+    if rung.targets and target not in rung.targets:
+        return False
+    within_reach = rung.act.is_of_the_host or target in s.world.topology.depends_on
+    return within_reach and not any(check in s.failed_checks for check in rung.when)
 
 
 # The rules, in their order.
@@ -64,8 +73,10 @@ def known(s: Situation) -> Verdict | None:
 def with_a_person(s: Situation) -> Verdict | None:
     """Whoever took it over is not to be worked against; what that person agrees to is done all the same."""
     since = s.incident.acknowledged_at or s.incident.escalated_at
+    if since is None:
+        return None
     rung = next_rung(s)
-    if since is None or (rung is not None and rung.name in s.approved):
+    if rung is not None and rung.name in s.approved:
         return None
     return _skip(Reason.WITH_A_PERSON, {"since": since.isoformat(), "who": s.incident.acknowledged_by or "nobody yet"})
 

@@ -24,6 +24,9 @@ QUIET = timedelta(minutes=15)
 same one, and what was tried for it is not tried again."""
 REMEMBERED = timedelta(minutes=30)
 """How long a turn from whole to broken or back is kept: as long as flapping looks back."""
+SETTLING = timedelta(minutes=2)
+"""How long after a service is whole what depends on it is still left alone: Docker waits up to a minute before it
+starts once more what has ended, and that takes its time, too."""
 HOST = "host"
 """The target of whatever is about the machine, or the platform as a whole."""
 _WORSE_FIRST = ("page", "ticket", "none")
@@ -46,6 +49,11 @@ class Sighting:
     """False while it is broken for less than its time."""
     broken: bool
     """Whether it is beyond its level at this moment, and does not merely fire on."""
+
+    @property
+    def is_of_a_service(self) -> bool:
+        """Whether it names one."""
+        return "service" in self.labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,19 @@ def advance(
     return [*moves, *opened]
 
 
+def broken_services(lasting: Iterable[IncidentEntry], seen: Iterable[Sighting], now: datetime) -> dict[str, str]:
+    """The services that do not do their work now, or did not until a moment ago, and why.
+
+    Whatever would wake somebody counts, also while it is not broken for long enough to fire.
+    """
+    found = {one.target: one.summary for one in seen if one.broken and one.severity == "page" and one.is_of_a_service}
+    for entry in lasting:
+        settled = entry.whole_since is not None and now - entry.whole_since >= SETTLING
+        if entry.service and entry.severity == "page" and not settled:
+            found.setdefault(entry.service, entry.summary)
+    return found
+
+
 def worst(severities: Iterable[str]) -> str:
     """The most urgent of some severities."""
     return min(severities, key=_WORSE_FIRST.index)
@@ -128,7 +149,8 @@ def _open(group: Sequence[Sighting], now: datetime) -> Move:
 
 def _go_on(entry: IncidentEntry, group: Sequence[Sighting], now: datetime, *, helped: bool) -> Move | None:
     # After a jump back no moment lies ahead, or nobody would ever be told that it lasts.
-    after, events = _attach(replace(entry, opened_at=min(entry.opened_at, now)), group, now)
+    begun = replace(entry, opened_at=now) if entry.opened_at > now else entry
+    after, events = _attach(begun, group, now)
     after, turned = _turn(after, group, now)
     events += turned
     if not group and after.whole_since is not None and now - after.whole_since >= QUIET:

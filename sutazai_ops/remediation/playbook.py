@@ -13,6 +13,8 @@ from pydantic import Field, model_validator
 
 from sutazai_ops.model import Model
 from sutazai_ops.monitoring.duration import Duration
+from sutazai_ops.monitoring.thresholds import Condition
+from sutazai_ops.platform.model import ServiceName
 
 
 class Action(StrEnum):
@@ -51,6 +53,8 @@ class Check(StrEnum):
     """The service runs."""
     RELEASED_LATELY = "released-lately"
     """It was rolled out within the last day, and there is a release before."""
+    MEASURES = "measures"
+    """It is one of those that measure: Prometheus, Alertmanager or an exporter."""
 
 
 class Rung(Model):
@@ -59,6 +63,8 @@ class Rung(Model):
     act: Action
     when: tuple[Check, ...] = ()
     """Otherwise it is passed over."""
+    targets: tuple[ServiceName, ...] = ()
+    """The services that it is for; all if left out. For any other it is passed over."""
     approval: bool = False
     """Whether a person has to agree, whatever the mode."""
     costs: Duration = 0.0
@@ -67,6 +73,8 @@ class Rung(Model):
     """Seconds after it until anything is looked at."""
     polls: Annotated[int, Field(ge=1, le=20)] = 3
     """How often in a row the incident has to be seen whole, for it to have helped."""
+    verify: Condition | None = None
+    """What has to be so as well, of a signal of the same target."""
 
     @property
     def name(self) -> str:

@@ -76,7 +76,7 @@ class Topology:
     """What services there are, and what each of them stands on."""
 
     depends_on: Mapping[str, Sequence[str]]
-    """Every service."""
+    """Of every service that the engine runs; one that somebody else runs is only ever what others depend on."""
     holds_state: AbstractSet[str] = frozenset()
     grace: Mapping[str, timedelta] = field(default_factory=dict)
     """How long a service may take after its start, where it says so."""
