@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -93,7 +94,7 @@ def test_a_home_that_cannot_be_written_is_one_sentence(run, tmp_path):
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(run, tmp_path):
-    command = f"{sys.executable} -m sutazai_ops.cli config show | head -n 1"
+    command = f"{shlex.quote(sys.executable)} -m sutazai_ops.cli config show | head -n 1"
     shell = ["bash", "-o", "pipefail", "-c", command]
     done = subprocess.run(shell, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0
