@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from prometheus_server import program
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from sutazai_ops.engines.processes import heed_termination
 
@@ -73,17 +75,18 @@ def pytest_configure() -> None:
     heed_termination()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those of a file stay together, and so do those that roll out a large platform."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_worker_of(item.path.relative_to(Path(__file__).parent))))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Where tests run side by side, those of a file stay together, and so do those that share a rolled out platform."""
+    return OneAfterAnother(config, log)
 
 
-def _worker_of(file: Path) -> str:
-    if file.parts[0] != "docker":
-        return str(file)
-    return "watched" if file.parts[1] == "watched" else "docker"
+class OneAfterAnother(LoadScopeScheduling):
+    """Gives a worker one file after another; all that drives the engine's containers counts as two."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        engine, watched = "tests/docker/", "tests/docker/watched/"
+        return next((folder for folder in (watched, engine) if file.startswith(folder)), file)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
