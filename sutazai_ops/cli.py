@@ -22,6 +22,7 @@ from sutazai_ops.commands import (
     doctor,
     exporter,
     images,
+    incidents,
     ledger,
     lint,
     platform,
@@ -58,6 +59,7 @@ app.command("restore")(restore.restore)
 app.add_typer(slo.app, name="slo")
 app.add_typer(status_page.app, name="status-page")
 app.add_typer(remediation.app, name="remediation")
+app.add_typer(incidents.app, name="incidents")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(images.app, name="images")

@@ -13,6 +13,7 @@ import os
 import socket
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, ValidationError
@@ -23,7 +24,6 @@ from sutazai_ops.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LOCK = ".lock"
 _held: dict[Path, int] = {}
@@ -97,6 +97,23 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
             del _held[folder.absolute()]
     finally:
         os.close(descriptor)
+
+
+def held_by(folder: Path) -> Holder | None:
+    """Who holds the lock of `folder` now, without ever taking it; None where nobody does, or nobody can tell.
+
+    The kernel lists every lock with the device and the inode of its file (proc(5), /proc/locks).
+    """
+    try:
+        with (folder / LOCK).open("rb") as file:
+            facts = os.fstat(file.fileno())
+            here = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
+            locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+            if not any("FLOCK" in line and here in line.split() for line in locks):
+                return None
+            return _holder(file.fileno()) or Holder(what="somebody", pid=0, host="?", since=datetime.now(UTC))
+    except OSError:
+        return None
 
 
 def held(folder: Path) -> tuple[int, ...]:

@@ -254,6 +254,8 @@ class RemediationSettings(Model):
 
     playbooks: AnyPath | None = None
     """A file of playbooks over the packaged ones, by name; see docs/remediation/write-a-playbook.md."""
+    may_disrupt: tuple[ServiceName, ...] = ()
+    """Services that hold state and may be restarted without anybody being asked, where a verified backup is fresh."""
 
 
 class StatusPageSettings(Model):

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import getpass
+import time
 from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic_core import to_json
 
 from sutazai_ops import human
+from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.installation import open_installation
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
+    from sutazai_ops.remediation.observe import Watched
     from sutazai_ops.remediation.playbook import Playbook
     from sutazai_ops.remediation.simulate import Outcome
     from sutazai_ops.remediation.trace import Trace
+
+
+class SettableMode(StrEnum):
+    """The modes that there are so far."""
+
+    OFF = "off"
+    OBSERVE = "observe"
+
 
 app = typer.Typer(help="What may repair itself, and what it would do.", no_args_is_help=True)
 
@@ -99,3 +114,74 @@ def _show(terminal: Terminal, trace: Trace, outcome: Outcome) -> None:
         f"in {human.duration(trace.lasts)}: {human.count(len(outcome.incidents), 'incident')}, "
         f"{human.count(len(outcome.repairs), 'repair')}, a person told {told}"
     )
+
+
+@app.command("mode")
+def mode(
+    new: Annotated[SettableMode | None, typer.Argument(metavar="[off|observe]", help="What it shall be.")] = None,
+    because: Annotated[str, typer.Option("--because", help="Why, for whoever reads of it later.")] = "",
+    *,
+    json: AsJson = False,
+) -> None:
+    """Show how much the remediation may do, or change it; it holds at once for every program that uses this ledger."""
+    from sutazai_ops.ledger import ModeEntry
+    from sutazai_ops.remediation.surroundings import mode_of
+
+    terminal, here = Terminal(), open_installation()
+    log = here.ledger.incidents
+    if new is not None:
+        log.record_mode(ModeEntry(datetime.now(UTC), new.value, getpass.getuser(), because))
+    said = log.mode()
+    facts = {"mode": mode_of(log), "since": said.at if said else None, "by": said.actor if said else None,
+             "because": said.reason if said else None}  # fmt: skip
+    line = f"{mode_of(log)}, since {said.at:%Y-%m-%d %H:%M} UTC by {said.actor} {said.reason}" if said else mode_of(log)
+    terminal.show(facts, lambda: terminal.say(line.strip()), json=json)
+
+
+@app.command("watch")
+def watch(
+    every: Annotated[float, typer.Option("--every", min=0.5, help="Seconds between two looks.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    *,
+    json: AsJson = False,
+) -> None:
+    """Look at the alerts, keep the incidents and decide about each, without Dagster, until interrupted.
+
+    What is new is printed, one line each; with --json as one object a line.
+    """
+    from sutazai_ops.remediation.observe import Watched
+
+    terminal, here = Terminal(), open_installation()
+    watched = Watched.of(here)
+    blind = ""
+    while True:
+        begun = time.monotonic()
+        blind = _look(terminal, watched, blind, json=json)
+        if once:
+            return
+        time.sleep(max(0.0, every - (time.monotonic() - begun)))
+
+
+def _look(terminal: Terminal, watched: Watched, blind: str, *, json: bool) -> str:
+    """One round, told; returns why it was blind. What cannot be done now is told and tried again."""
+    from sutazai_ops.remediation.observe import observe, say
+
+    try:
+        found = observe(watched, datetime.now(UTC))
+    except BadInput:
+        raise
+    except OpsError as error:
+        terminal.err.print(f"nothing was decided: {error.what}")
+        return blind
+    if found.blind != blind:
+        terminal.err.print(f"blind: {found.blind}" if found.blind else "sees again")
+    lines = [
+        (one.incident, say(one.verdict), {"verdict": one.verdict}) for one in found.judged if one.is_new
+    ] + [(one, f"over, {one.outcome}", {"outcome": one.outcome}) for one in found.closed]  # fmt: skip
+    for incident, line, facts in lines:
+        head = {"at": found.at, "incident": incident.number, "target": incident.target, "symptom": incident.symptom}
+        text = to_json({**head, **facts}).decode() if json else (
+            f"{found.at:%H:%M:%S}  {incident.number}  {incident.target}  {incident.symptom}  {line}"
+        )  # fmt: skip
+        terminal.say(text)
+    return found.blind

@@ -105,7 +105,7 @@ def _of_signal(signal: Signal, rulebook: Rulebook, seen: Look, now: datetime) ->
         for threshold in thresholds or [None]:
             yield Row(signal, {}, None, threshold, Standing.UNKNOWN, None, measured_at, because)
         return
-    measured = _measured(seen.values)
+    measured = measured_of(seen.values)
     known = [one for one in measured.values.get(signal.name, ()) if not math.isnan(one.value)]
     for threshold in thresholds or [None]:
         beyond = [one.labels for one in broken(threshold, rulebook, measured)] if threshold else []
@@ -127,7 +127,8 @@ def _why_unknown(rule: Rule | None, now: datetime) -> str:
     return ""
 
 
-def _measured(values: Iterable[Value]) -> Measured:
+def measured_of(values: Iterable[Value]) -> Measured:
+    """What was read of the signals, as the evaluation of thresholds knows it."""
     found: dict[str, list[Value]] = {}
     for one in values:
         name = one.labels.get(NAME, "").removeprefix(RECORDED)

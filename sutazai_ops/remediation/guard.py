@@ -236,7 +236,8 @@ def backup(s: Situation) -> Verdict | None:
     if not _touches_state(s):
         return None
     age, limit = s.world.backup_age.get(s.incident.target), s.world.limits.backup_age
-    if age is not None and age <= limit:
+    # A set of the future says that a clock is wrong, and nothing of how old it is.
+    if age is not None and timedelta() <= age <= limit:
         return None
     known_age = "none" if age is None else age.total_seconds()
     return _escalate(Reason.NO_BACKUP, {"backup_age_seconds": known_age, "limit_seconds": limit.total_seconds()})

@@ -222,7 +222,7 @@ def test_of_a_small_platform_one_service_may_always_be_repaired():
 
 
 @pytest.mark.parametrize("mode", [Mode.PROPOSE, Mode.ACT])
-@pytest.mark.parametrize("age", [{}, {"postgres": 27 * HOUR}])
+@pytest.mark.parametrize("age", [{}, {"postgres": 27 * HOUR}, {"postgres": -HOUR}])
 def test_what_holds_state_is_never_disrupted_without_a_fresh_verified_backup_whoever_agrees(mode, age):
     situation = given_that(
         incident=POSTGRES, world={**FRESH, "mode": mode, "backup_age": age}, approved=frozenset({"restart"})

@@ -15,7 +15,7 @@ from shelf import commit
 from sutazai_ops.backups.lease import is_leased, lease
 from sutazai_ops.backups.store import Store
 from sutazai_ops.errors import BadInput, OpsError, Refused
-from sutazai_ops.lock import Held, exclusive
+from sutazai_ops.lock import Held, exclusive, held_by
 
 
 def holding(body: str) -> subprocess.Popen[str]:
@@ -43,6 +43,15 @@ def test_the_second_is_refused_and_told_who_is_first(tmp_path):
     finally:
         other.kill()
         other.communicate()
+
+
+def test_who_holds_a_lock_is_told_without_taking_it(tmp_path):
+    assert held_by(tmp_path / "none") is None
+    with exclusive(tmp_path, "deploy"):
+        assert held_by(tmp_path).what == "deploy"
+        assert held_by(tmp_path).pid == os.getpid()
+    # What the file says of the last holder stays there, and is no holder.
+    assert held_by(tmp_path) is None
 
 
 def test_a_lock_dies_with_a_holder_that_is_killed(tmp_path):

@@ -1,0 +1,158 @@
+"""One round: look at the alerts, bring the incidents up to date, and decide about each of them.
+
+All of it is written into the ledger, what was decided too, each time that it has changed; nothing else is done here.
+Two programs that do this at once disturb nothing: of one target and symptom the ledger takes one incident.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sutazai_ops.ledger import IncidentEventEntry, VerdictEntry
+from sutazai_ops.monitoring.configuration import rulebook_of
+from sutazai_ops.remediation.guard import DAY, decide
+from sutazai_ops.remediation.incidents import advance, broken_services
+from sutazai_ops.remediation.playbooks import playbook_of, read_playbooks
+from sutazai_ops.remediation.seeing import see
+from sutazai_ops.remediation.situation import Situation, World
+from sutazai_ops.remediation.surroundings import (
+    backup_ages,
+    closures_of,
+    failed_checks,
+    mode_of,
+    topology_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sutazai_ops.installation import Installation
+    from sutazai_ops.ledger import IncidentEntry
+    from sutazai_ops.ledger.incident_log import IncidentLog
+    from sutazai_ops.monitoring.thresholds import Rulebook
+    from sutazai_ops.remediation.playbook import Playbook
+    from sutazai_ops.remediation.seeing import Seen
+    from sutazai_ops.remediation.verdict import Mode, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An incident that lasts, and what was decided about it."""
+
+    incident: IncidentEntry
+    verdict: Verdict
+    is_new: bool
+    """Whether it differs from what was decided before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round came to."""
+
+    at: datetime
+    mode: Mode
+    blind: str
+    judged: Sequence[Judged]
+    closed: Sequence[IncidentEntry] = ()
+    """Incidents that ended in this round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is the same in every round: read once."""
+
+    here: Installation
+    rulebook: Rulebook
+    playbooks: Mapping[str, Playbook]
+
+    @classmethod
+    def of(cls, here: Installation) -> Watched:
+        """Of an installation; raises `BadInput` for thresholds or playbooks that are wrong."""
+        rulebook = rulebook_of(here.settings, here.platform, here.engine.name)
+        monitoring = here.settings.monitoring
+        own = here.settings.remediation.playbooks
+        return cls(here, rulebook, read_playbooks(rulebook, here.platform.services, own, monitoring.thresholds))
+
+
+def observe(watched: Watched, now: datetime) -> Round:
+    """Look, write down what has become of the incidents, and decide about each that lasts.
+
+    Raises:
+        OpsError: when the ledger or the platform cannot be read. That nothing can be seen is no error: the verdicts say
+            so, and no incident ends.
+    """
+    log = watched.here.ledger.incidents
+    seen = see(watched.here, watched.rulebook, now)
+    closed = [] if seen.blind else _bring_up_to_date(log, seen, now)
+    lasting = log.open_ones()
+    world = _world(watched.here, log, lasting, seen, now)
+    before = log.last_verdicts()
+    judged = [_judge(watched, one, world, seen, before.get(one.number)) for one in lasting]
+    for one in judged:
+        if one.is_new:
+            _write_down(log, one, world)
+    return Round(now, world.mode, seen.blind, judged, closed)
+
+
+def _bring_up_to_date(log: IncidentLog, seen: Seen, now: datetime) -> list[IncidentEntry]:
+    """Write down what is new; returns the incidents that ended."""
+    lasting = log.open_ones()
+    repairs = log.repairs_since(min((one.opened_at for one in lasting), default=now))
+    helped = [one.incident for one in repairs if one.outcome == "helped"]
+    closed = []
+    for move in advance(lasting, seen.sightings, now, helped):
+        if not move.entry.number:
+            log.open_incident(move.entry, move.events)
+        elif log.update_incident(move.entry, move.events) and move.entry.closed_at is not None:
+            closed.append(move.entry)
+    return closed
+
+
+def _world(here: Installation, log: IncidentLog, lasting: Sequence[IncidentEntry], seen: Seen, now: datetime) -> World:
+    return World(
+        now=now,
+        mode=mode_of(log),
+        topology=topology_of(here),
+        repairs=log.repairs_since(now - DAY),
+        closures=closures_of(here, now),
+        broken=broken_services(lasting, seen.sightings, now),
+        blind=seen.blind,
+        started_at=seen.started_at,
+        backup_age=backup_ages(here, lasting, now),
+        may_disrupt=frozenset(here.settings.remediation.may_disrupt),
+    )
+
+
+def _judge(watched: Watched, incident: IncidentEntry, world: World, seen: Seen, before: VerdictEntry | None) -> Judged:
+    situation = Situation(
+        incident,
+        playbook_of(watched.playbooks, incident.playbook),
+        world,
+        failed_checks=failed_checks(watched.here, incident.target, seen, world.now),
+    )
+    verdict = decide(situation)
+    said = (verdict.kind, verdict.reason, verdict.rung)
+    return Judged(incident, verdict, before is None or said != (before.kind, before.reason, before.rung))
+
+
+def _write_down(log: IncidentLog, judged: Judged, world: World) -> None:
+    verdict, number = judged.verdict, judged.incident.number
+    entry = VerdictEntry(
+        incident=number,
+        at=world.now,
+        mode=world.mode,
+        kind=verdict.kind,
+        reason=verdict.reason,
+        rung=verdict.rung,
+        until=verdict.until,
+        facts=dict(verdict.facts),
+    )
+    log.record_verdict(entry)
+    log.add_events([IncidentEventEntry(number, world.now, "verdict", say(verdict), dict(verdict.facts))])
+
+
+def say(verdict: Verdict) -> str:
+    """A verdict in one line: `act restart: it is due`."""
+    return " ".join(filter(None, (verdict.kind, verdict.rung))) + f": {verdict.reason}"
