@@ -11,6 +11,7 @@ from sutazai_ops.deployment.meant import meant_to_run
 from sutazai_ops.installation import read_installation
 from sutazai_ops.monitoring.defs import defs as monitoring
 from sutazai_ops.orchestration import Operations
+from sutazai_ops.remediation.defs import defs as remediation
 from sutazai_ops.slo.defs import defs as objectives
 from sutazai_ops.status_page.defs import defs as status_page
 
@@ -25,5 +26,6 @@ def defs() -> dg.Definitions:
         monitoring(settings, platform),
         objectives(settings, meant_to_run),
         status_page(settings, meant_to_run),
+        remediation(),
         dg.Definitions(resources={"operations": Operations()}, executor=dg.in_process_executor),
     )

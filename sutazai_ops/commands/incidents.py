@@ -72,6 +72,16 @@ def acknowledge(number: Number, *, json: AsJson = False) -> None:
     _said(here, number, f"incident {number} is yours", json=json)
 
 
+@app.command("approve")
+def approve(number: Number, *, json: AsJson = False) -> None:
+    """Agree to the rung that is proposed for an incident; it is done in the next round, if it still is due then."""
+    from sutazai_ops.remediation.by_hand import agree
+
+    here = open_installation()
+    rung = agree(here.ledger.incidents, _find(here, number), datetime.now(UTC), getpass.getuser())
+    _said(here, number, f"{rung} is done in the next round, if it is still due then", json=json)
+
+
 @app.command("resolve")
 def resolve(
     number: Number,

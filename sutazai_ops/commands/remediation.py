@@ -6,7 +6,6 @@ import getpass
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,20 +15,16 @@ from pydantic_core import to_json
 from sutazai_ops import human
 from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.installation import open_installation
+from sutazai_ops.remediation.verdict import Mode
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
+    from sutazai_ops.ledger import IncidentEntry
+    from sutazai_ops.remediation.follow import Follower
     from sutazai_ops.remediation.observe import Watched
     from sutazai_ops.remediation.playbook import Playbook
     from sutazai_ops.remediation.simulate import Outcome
     from sutazai_ops.remediation.trace import Trace
-
-
-class SettableMode(StrEnum):
-    """The modes that there are so far."""
-
-    OFF = "off"
-    OBSERVE = "observe"
 
 
 app = typer.Typer(help="What may repair itself, and what it would do.", no_args_is_help=True)
@@ -118,7 +113,7 @@ def _show(terminal: Terminal, trace: Trace, outcome: Outcome) -> None:
 
 @app.command("mode")
 def mode(
-    new: Annotated[SettableMode | None, typer.Argument(metavar="[off|observe]", help="What it shall be.")] = None,
+    new: Annotated[Mode | None, typer.Argument(metavar="[off|observe|propose|act]", help="What it shall be.")] = None,
     because: Annotated[str, typer.Option("--because", help="Why, for whoever reads of it later.")] = "",
     *,
     json: AsJson = False,
@@ -141,33 +136,62 @@ def mode(
 @app.command("watch")
 def watch(
     every: Annotated[float, typer.Option("--every", min=0.5, help="Seconds between two looks.")] = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Look once, and end when what is due is done.")] = False,
     *,
     json: AsJson = False,
 ) -> None:
-    """Look at the alerts, keep the incidents and decide about each, without Dagster, until interrupted.
+    """Look at the alerts, keep the incidents, decide about each, and do what the mode allows, until interrupted.
 
-    What is new is printed, one line each; with --json as one object a line.
+    It needs no Dagster. What is new is printed, one line each; with --json as one object a line.
     """
+    from sutazai_ops.remediation.follow import Follower
     from sutazai_ops.remediation.observe import Watched
 
     terminal, here = Terminal(), open_installation()
     watched = Watched.of(here)
+    follower = Follower(watched, terminal.err.print)
     blind = ""
-    while True:
-        begun = time.monotonic()
-        blind = _look(terminal, watched, blind, json=json)
-        if once:
-            return
-        time.sleep(max(0.0, every - (time.monotonic() - begun)))
+    try:
+        while True:
+            begun = time.monotonic()
+            blind = _look(terminal, watched, follower, blind, json=json)
+            if once:
+                return
+            time.sleep(max(0.0, every - (time.monotonic() - begun)))
+    finally:
+        if follower.is_repairing:
+            terminal.err.print("the repair that is under way is brought to its end")
+        follower.wait()
 
 
-def _look(terminal: Terminal, watched: Watched, blind: str, *, json: bool) -> str:
-    """One round, told; returns why it was blind. What cannot be done now is told and tried again."""
+@app.command("run")
+def run(
+    playbook: Annotated[str, typer.Argument(metavar="PLAYBOOK", help="As `remediation playbooks` shows it.")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="The service, or host.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    *,
+    json: AsJson = False,
+) -> None:
+    """Do the next rung of a playbook for the incident that lasts at a target, as if you had agreed to it.
+
+    The guard decides all the same: what holds state is not disrupted without a fresh verified backup, whoever asks.
+    """
+    from sutazai_ops.remediation.by_hand import run_by_hand
+    from sutazai_ops.remediation.observe import Watched
+
+    terminal, here = Terminal(), open_installation()
+    with terminal.progress(json=json) as progress, progress.step(f"{playbook} at {target}"):
+        done = run_by_hand(Watched.of(here), playbook, target, getpass.getuser(), dry_run=dry_run)
+    terminal.show(done, lambda: terminal.say(done.said), json=json)
+
+
+def _look(terminal: Terminal, watched: Watched, follower: Follower, blind: str, *, json: bool) -> str:
+    """One round, told and followed; returns why it was blind. What cannot be done now is told and tried again."""
     from sutazai_ops.remediation.observe import observe, say
 
     try:
         found = observe(watched, datetime.now(UTC))
+        follower.follow(found)
     except BadInput:
         raise
     except OpsError as error:
@@ -175,13 +199,12 @@ def _look(terminal: Terminal, watched: Watched, blind: str, *, json: bool) -> st
         return blind
     if found.blind != blind:
         terminal.err.print(f"blind: {found.blind}" if found.blind else "sees again")
-    lines = [
+    lines: list[tuple[IncidentEntry, str, dict[str, object]]] = [
         (one.incident, say(one.verdict), {"verdict": one.verdict}) for one in found.judged if one.is_new
-    ] + [(one, f"over, {one.outcome}", {"outcome": one.outcome}) for one in found.closed]  # fmt: skip
+    ]
+    lines += [(one, f"over, {one.outcome}", {"outcome": one.outcome}) for one in found.closed]
     for incident, line, facts in lines:
         head = {"at": found.at, "incident": incident.number, "target": incident.target, "symptom": incident.symptom}
-        text = to_json({**head, **facts}).decode() if json else (
-            f"{found.at:%H:%M:%S}  {incident.number}  {incident.target}  {incident.symptom}  {line}"
-        )  # fmt: skip
-        terminal.say(text)
+        shown = f"{found.at:%H:%M:%S}  {incident.number}  {incident.target}  {incident.symptom}  {line}"
+        terminal.say(to_json({**head, **facts}).decode() if json else shown)
     return found.blind

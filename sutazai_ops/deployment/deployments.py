@@ -14,11 +14,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sutazai_ops.deployment import inputs
-from sutazai_ops.deployment.deploy import Report, carry_out
+from sutazai_ops.deployment.deploy import Report, apply, carry_out
 from sutazai_ops.deployment.limits import refuse_overcommit
 from sutazai_ops.deployment.lint import refuse_findings
+from sutazai_ops.deployment.plan import Step
 from sutazai_ops.deployment.prepare import as_released, prepare, prepare_roll_back
 from sutazai_ops.deployment.release import Outcome, Releases
+from sutazai_ops.engines import Act
 from sutazai_ops.errors import BadInput, OpsError, Refused, Unreachable
 from sutazai_ops.lock import Held, exclusive
 
@@ -169,6 +171,24 @@ class Deployments:
             prepared = self.prepare_roll_back(to, phases)
             self._write(prepared.release, because)
             return Report(prepared.plan, carry_out(self, prepared.release, prepared.plan, prepared.phases, progress))
+
+    def recreate(self, progress: Progress, service: str, because: str) -> int:
+        """Make a service anew as the current release means it, under the lock; behind a proxy without losing a request.
+
+        Returns:
+            The release's number.
+
+        Raises:
+            Refused: when a deployment is under way.
+            OpsError: when no release has it, or it does not come up.
+        """
+        with self.locked(f"recreate {service}", progress):
+            release = self.releases.current()
+            if release is None or service not in release.services:
+                raise Refused(f"no release has {service}", remedy=f"sutazai-ops deploy --services {service}")
+            phase = release.services[service].phase
+            apply(self, release, phase, [Step(service, phase, Act.RUNTIME_DRIFT, because)], progress)
+            return release.number
 
     def look_for_drift(self) -> tuple[int, list[Drift]]:
         """Hold what runs against the current release, and write down what was found.

@@ -415,5 +415,11 @@ class Engine(Protocol):
     def image_made_at(self, image_id: str) -> datetime | None:
         """When an image of a container was made; None where that is not known."""
 
+    def clean_up(self) -> int:
+        """Remove images without a name and build cache that are a day old; the bytes that became free.
+
+        Never a volume, and nothing that a container, running or stopped, was made of.
+        """
+
     def scale(self, service: str, copies: int) -> None:
         """Run so many copies of it; raises `Unsupported` where the engine runs one of each."""

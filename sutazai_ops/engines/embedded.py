@@ -159,6 +159,10 @@ class EmbeddedEngine(Releases):
         """None: processes have no images."""
         return None
 
+    def clean_up(self) -> int:
+        """There are no images here."""
+        return 0
+
     def scale(self, service: str, copies: int) -> None:
         """Raises `Unsupported`: this engine runs one of each."""
         raise Unsupported(

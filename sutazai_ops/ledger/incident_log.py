@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 SEEN = frozenset({"severity", "alerts", "opened_at", "broken_since", "whole_since", "changes", "closed_at", "outcome"})
 """The columns of an incident that whoever looks at the alerts writes."""
 
+APPROVED = "approved"
+"""The kind of event by which a person agrees to a rung, which its detail names."""
+
 
 class IncidentLog:
     """The part of the ledger that is about incidents. Every method raises `OpsError` as the ledger does."""
@@ -152,6 +155,17 @@ class IncidentLog:
         newest = select(func.max(verdicts.c.id)).where(verdicts.c.incident.in_(still_open))
         query = select(verdicts).where(verdicts.c.id.in_(newest.group_by(verdicts.c.incident)))
         return {row["incident"]: VerdictEntry(**_without(row, "id")) for row in self._rows(query)}
+
+    def approvals(self) -> dict[int, set[str]]:
+        """The rungs that a person has agreed to, by the number of each incident that lasts."""
+        still_open = select(incidents.c.number).where(incidents.c.closed_at.is_(None))
+        query = select(incident_events).where(
+            incident_events.c.kind == APPROVED, incident_events.c.incident.in_(still_open)
+        )
+        found: dict[int, set[str]] = {}
+        for row in self._rows(query):
+            found.setdefault(row["incident"], set()).add(str(row["detail"].get("rung")))
+        return found
 
     def repairs_since(self, since: datetime) -> list[RepairEntry]:
         """The actions that began at `since` or later, and those under way, the oldest first.

@@ -105,7 +105,8 @@ def advance(
         group = groups.pop((entry.target, entry.symptom), [])
         if move := _go_on(entry, group, now, helped=entry.number in mended):
             moves.append(move)
-    opened = [_open(group, now) for group in groups.values() if any(one.fires for one in group)]
+    # What only fires on is whole: it was an incident, or nobody looked while it was one.
+    opened = [_open(group, now) for group in groups.values() if any(one.fires and one.broken for one in group)]
     return [*moves, *opened]
 
 
@@ -130,7 +131,7 @@ def worst(severities: Iterable[str]) -> str:
 def _open(group: Sequence[Sighting], now: datetime) -> Move:
     group = sorted(group, key=lambda one: (_WORSE_FIRST.index(one.severity), one.since, one.threshold))
     first = group[0]
-    broken = [min(one.since, now) for one in group if one.broken]
+    since = min(min(one.since, now) for one in group if one.broken)
     entry = IncidentEntry(
         number=0,
         target=first.target,
@@ -140,9 +141,8 @@ def _open(group: Sequence[Sighting], now: datetime) -> Move:
         summary=first.summary,
         alerts=[_alert(one) for one in group],
         opened_at=now,
-        broken_since=min(broken) if broken else None,
-        whole_since=None if broken else now,
-        changes=[min(broken) if broken else now],
+        broken_since=since,
+        changes=[since],
     )
     return Move(entry, [IncidentEventEntry(0, now, "opened", first.summary, {"alerts": [*entry.alerts]})])
 

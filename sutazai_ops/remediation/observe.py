@@ -57,6 +57,8 @@ class Round:
     judged: Sequence[Judged]
     closed: Sequence[IncidentEntry] = ()
     """Incidents that ended in this round."""
+    under_way: bool = False
+    """Whether a repair is under way, or died so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,16 @@ def observe(watched: Watched, now: datetime) -> Round:
     closed = [] if seen.blind else _bring_up_to_date(log, seen, now)
     lasting = log.open_ones()
     world = _world(watched.here, log, lasting, seen, now)
-    before = log.last_verdicts()
-    judged = [_judge(watched, one, world, seen, before.get(one.number)) for one in lasting]
+    before, approved = log.last_verdicts(), log.approvals()
+    judged = [
+        _judge(watched, one, world, seen, frozenset(approved.get(one.number, ())), before.get(one.number))
+        for one in lasting
+    ]
     for one in judged:
         if one.is_new:
             _write_down(log, one, world)
-    return Round(now, world.mode, seen.blind, judged, closed)
+    under_way = any(one.ended_at is None for one in world.repairs)
+    return Round(now, world.mode, seen.blind, judged, closed, under_way)
 
 
 def _bring_up_to_date(log: IncidentLog, seen: Seen, now: datetime) -> list[IncidentEntry]:
@@ -125,11 +131,19 @@ def _world(here: Installation, log: IncidentLog, lasting: Sequence[IncidentEntry
     )
 
 
-def _judge(watched: Watched, incident: IncidentEntry, world: World, seen: Seen, before: VerdictEntry | None) -> Judged:
+def _judge(
+    watched: Watched,
+    incident: IncidentEntry,
+    world: World,
+    seen: Seen,
+    approved: frozenset[str],
+    before: VerdictEntry | None,
+) -> Judged:
     situation = Situation(
         incident,
         playbook_of(watched.playbooks, incident.playbook),
         world,
+        approved=approved,
         failed_checks=failed_checks(watched.here, incident.target, seen, world.now),
     )
     verdict = decide(situation)

@@ -247,6 +247,7 @@ class _Run:
         away = elapsed + rung.costs
         known = away + rung.grace + rung.polls * self.trace.every
         self.under_way = _UnderWay(elapsed, away, known, repair, self._not_working(elapsed))
+        self.done.append(Done(elapsed, known, repair, self.under_way.broken))
         for place, one in enumerate(self.trace.broken):
             if one.target == repair.target and rung.act in one.mended_by:
                 self.mended[place] = max(self.mended.get(place, 0.0), away + one.mended_by[rung.act])
@@ -261,7 +262,7 @@ class _Run:
         still = any(one.target == under_way.repair.target for one in truth)
         ended = replace(under_way.repair, ended_at=now, outcome="did not help" if still else "helped")
         self.repairs = [ended if one.id == ended.id else one for one in self.repairs]
-        self.done.append(Done(under_way.elapsed, elapsed, ended, under_way.broken))
+        self.done[ended.id - 1] = Done(under_way.elapsed, elapsed, ended, under_way.broken)
         self.under_way = None
 
 

@@ -46,6 +46,10 @@ def test_what_is_pending_opens_nothing():
     assert advance([], [sighting(fires=False)], START) == []
 
 
+def test_what_only_fires_on_opens_nothing_so_that_what_a_person_resolved_stays_resolved():
+    assert advance([], [sighting(broken=False)], START) == []
+
+
 def test_two_alerts_of_one_target_and_symptom_are_one_incident():
     memory = {"symptom": "service-memory", "playbook": "service-memory"}
     (move,) = advance(
@@ -155,5 +159,5 @@ def test_of_a_target_and_symptom_one_lasts_and_each_is_either_whole_or_broken(st
         for one in lasting.values():
             assert (one.broken_since is None) != (one.whole_since is None)
             assert (one.broken_since or one.whole_since) <= now
-        firing = {(one.target, one.symptom) for one in sightings if one.fires}
+        firing = {(one.target, one.symptom) for one in sightings if one.fires and one.broken}
         assert firing <= set(keys)

@@ -1,0 +1,83 @@
+"""Ending what holds locks in PostgreSQL: queries that run for too long, and sessions that forgot their transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sutazai_ops import human
+from sutazai_ops.engines.postgres import connect, told
+from sutazai_ops.errors import Refused
+from sutazai_ops.remediation.surroundings import topology_of
+
+if TYPE_CHECKING:
+    from sutazai_ops.engines import Server
+    from sutazai_ops.installation import Installation
+    from sutazai_ops.ledger import IncidentEntry
+
+OURS = ("sutazai-ops", "pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup")
+"""Programs whose sessions are never ended: a backup may well run for an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds after which a session is ended."""
+
+    blocking: int = 300
+    """A query for which another waits."""
+    running: int = 1800
+    """Any query."""
+    idle_in_transaction: int = 300
+
+
+# pg_stat_activity and pg_blocking_pids: https://www.postgresql.org/docs/current/monitoring-stats.html
+FIND = """
+SELECT pid, usename, state, extract(epoch FROM now() - coalesce(
+         CASE WHEN state = 'active' THEN query_start ELSE state_change END, now()))::int AS seconds
+FROM pg_stat_activity AS one
+WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND NOT application_name = ANY(%(ours)s)
+  AND (
+    (state = 'active' AND query_start < now() - make_interval(secs => %(running)s))
+    OR (state = 'active' AND query_start < now() - make_interval(secs => %(blocking)s)
+        AND EXISTS (SELECT FROM pg_stat_activity AS other WHERE one.pid = ANY(pg_blocking_pids(other.pid))))
+    OR (state LIKE 'idle in transaction%%' AND state_change < now() - make_interval(secs => %(idle)s))
+  )
+ORDER BY seconds DESC
+"""
+
+
+def end_queries(here: Installation, incident: IncidentEntry) -> str:
+    """End them in the PostgreSQL that the target is, or that it stands on; raises `Refused` where there are none."""
+    said = [f"{name}: {line}" for name in servers_of(here, incident.target) for line in end(here.engine.server(name))]
+    if not said:
+        raise Refused("no query runs for too long, and no session holds a transaction and does nothing")
+    return "; ".join(said)
+
+
+def servers_of(here: Installation, target: str) -> list[str]:
+    """The PostgreSQL services that the target is or stands on."""
+    beneath = topology_of(here).beneath(target)
+    services = here.platform.services
+    return [
+        name
+        for name in (target, *beneath)
+        if name in services and any(probe.kind == "postgres" for probe in services[name].probes)
+    ]
+
+
+def end(server: Server, patience: Patience | None = None) -> list[str]:
+    """End such sessions of one server, and say of each what it was, without its query, which may hold anything."""
+    patience = patience or Patience()
+    asked = {
+        "ours": list(OURS),
+        "running": patience.running,
+        "blocking": patience.blocking,
+        "idle": patience.idle_in_transaction,
+    }
+    with connect(server, autocommit=True) as connection, told(server):
+        found = connection.execute(FIND, asked).fetchall()
+        for pid, *_ in found:
+            connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+    return [
+        f"a session of {user}, {state} for {human.duration(seconds)}, was ended" for _, user, state, seconds in found
+    ]

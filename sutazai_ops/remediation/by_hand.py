@@ -1,0 +1,88 @@
+"""What a person asks for: agreeing to a rung that is proposed, and having the next one done now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sutazai_ops.errors import BadInput, Refused
+from sutazai_ops.ledger import IncidentEventEntry
+from sutazai_ops.ledger.incident_log import APPROVED
+from sutazai_ops.remediation.follow import ACTING
+from sutazai_ops.remediation.observe import observe, say
+from sutazai_ops.remediation.repair import carry_out
+from sutazai_ops.remediation.surroundings import mode_of
+from sutazai_ops.remediation.verdict import Kind, Reason
+from sutazai_ops.words import nearest
+
+if TYPE_CHECKING:
+    from sutazai_ops.ledger import IncidentEntry
+    from sutazai_ops.ledger.incident_log import IncidentLog
+    from sutazai_ops.remediation.observe import Judged, Watched
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of what a person asked for."""
+
+    incident: int
+    rung: str
+    said: str
+
+
+def agree(log: IncidentLog, incident: IncidentEntry, now: datetime, who: str) -> str:
+    """Write down that somebody agrees to the rung that is proposed; returns its name.
+
+    Raises:
+        Refused: where none is proposed.
+    """
+    last = log.last_verdicts().get(incident.number)
+    if last is None or last.reason != Reason.APPROVAL:
+        raise Refused(
+            f"nothing is proposed for incident {incident.number}" + (f": {last.kind}, {last.reason}" if last else ""),
+            remedy=f"sutazai-ops incidents show {incident.number}",
+        )
+    _agree(log, incident.number, last.rung, now, who)
+    return last.rung
+
+
+def run_by_hand(watched: Watched, playbook: str, target: str, who: str, *, dry_run: bool) -> Asked:
+    """Do the next rung of a playbook for the incident of it that lasts at a target, or say what would be done.
+
+    Raises:
+        BadInput: for a playbook that there is not.
+        Refused: where no incident of it lasts there, or the mode does not let anything be done.
+    """
+    if playbook not in watched.playbooks:
+        remedy = nearest(playbook, watched.playbooks) or "sutazai-ops remediation playbooks shows them"
+        raise BadInput(f"there is no playbook {playbook!r}", remedy=remedy)
+    judged = _judged(watched, playbook, target)
+    number, verdict = judged.incident.number, judged.verdict
+    if dry_run:
+        return Asked(number, verdict.rung, f"incident {number}: {say(verdict)}")
+    log = watched.here.ledger.incidents
+    if mode_of(log) not in ACTING:
+        raise Refused(
+            f"the mode is {mode_of(log)}, in which nothing is done", remedy="sutazai-ops remediation mode propose"
+        )
+    if verdict.rung and verdict.kind in {Kind.WAIT, Kind.SKIP}:
+        # It waits for a person, or costs more than it saves: that person has come.
+        _agree(log, number, verdict.rung, datetime.now(UTC), who)
+    return Asked(number, verdict.rung, f"incident {number}: {carry_out(watched, number, actor=who)}")
+
+
+def _judged(watched: Watched, playbook: str, target: str) -> Judged:
+    found = observe(watched, datetime.now(UTC)).judged
+    its = (one for one in found if (one.incident.playbook, one.incident.target) == (playbook, target))
+    judged = next(its, None)
+    if judged is None:
+        raise Refused(
+            f"no incident of {playbook} lasts at {target}, so there is nothing to mend",
+            remedy="sutazai-ops incidents list",
+        )
+    return judged
+
+
+def _agree(log: IncidentLog, number: int, rung: str, now: datetime, who: str) -> None:
+    log.add_events([IncidentEventEntry(number, now, APPROVED, f"{who} agrees to {rung}", {"rung": rung}, who)])

@@ -1,0 +1,116 @@
+"""All that Dagster sees of remediation: a sensor that looks and decides, and the job that repairs.
+
+    watch_incidents ──> repair_incident (one run a repair)
+
+The sensor does what `sutazai-ops remediation watch` does, by the same guard and the same ledger; use one of the two. It
+asks what is measured and probes nothing, and launches a run where a repair is due; the run looks again before it acts.
+Its cursor holds what was decided last about each incident, so that a tick tells only what has changed.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from sutazai_ops.errors import OpsError
+from sutazai_ops.orchestration import Operations, telling_dagster
+
+if TYPE_CHECKING:
+    from sutazai_ops.remediation.observe import Judged, Watched
+
+AREA = "remediation"
+TAGS = {"ops/area": AREA, "dagster/max_retries": "0"}
+"""What disrupts is never tried again by whoever runs it: the guard decides whether there is a next time."""
+MAX_RUNTIME = {"dagster/max_runtime": "3600"}
+"""Longer than any rung with its grace."""
+POOL = "repair"
+EVERY_SECONDS = 10
+"""Dagster's loop of sensors turns every five seconds; thresholds are evaluated anew every ten or fifteen."""
+
+
+class RepairConfig(dg.Config):
+    """Which incident."""
+
+    incident: int
+
+
+@dg.op(pool=POOL, description="Does the rung that is due for an incident, if it still is; sees what came of it.")
+def do_what_is_due(context: dg.OpExecutionContext, operations: Operations, config: RepairConfig) -> None:
+    """Look again, act, see, and write down."""
+    from sutazai_ops.remediation.observe import Watched
+    from sutazai_ops.remediation.repair import carry_out, finish_dead
+
+    with telling_dagster():
+        watched = Watched.of(operations.open())
+        for line in finish_dead(watched):
+            context.log.warning("%s", line)
+        said = carry_out(watched, config.incident, run=context.run_id)
+    context.log.info("incident %s: %s", config.incident, said)
+
+
+@dg.job(tags=TAGS | MAX_RUNTIME, executor_def=dg.in_process_executor)
+def repair_incident() -> None:
+    """Does the rung that is due for an incident; `sutazai-ops incidents show NUMBER` says what came of it."""
+    do_what_is_due()
+
+
+@dg.sensor(
+    job=repair_incident,
+    minimum_interval_seconds=EVERY_SECONDS,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Keeps the incidents, decides about each, tells people of those that need them, and launches a repair"
+    " where one is due. Switch it on instead of `sutazai-ops remediation watch`.",
+    tags=TAGS,
+)
+def watch_incidents(context: dg.SensorEvaluationContext, operations: Operations) -> dg.SensorResult | dg.SkipReason:
+    """One round; an error of what it asks is told, and changes nothing."""
+    from sutazai_ops.remediation.escalation import try_to_escalate
+    from sutazai_ops.remediation.follow import ACTING
+    from sutazai_ops.remediation.observe import Watched, observe, say
+    from sutazai_ops.remediation.verdict import Kind
+
+    try:
+        watched = Watched.of(operations.open())
+        found = observe(watched, datetime.now(UTC))
+    except OpsError as error:
+        return dg.SkipReason(f"nothing was decided: {error.what}")
+    before: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+    now = {str(one.incident.number): say(one.verdict) for one in found.judged}
+    requests = []
+    for one in found.judged:
+        if now[str(one.incident.number)] != before.get(str(one.incident.number)):
+            context.log.info("incident %s, %s: %s", one.incident.number, one.incident.target, say(one.verdict))
+        if found.mode not in ACTING:
+            continue
+        if one.verdict.kind is Kind.ESCALATE and one.incident.escalated_at is None:
+            context.log.info("%s", try_to_escalate(watched.here, one.incident, one.verdict, found.at))
+        elif one.verdict.kind is Kind.ACT:
+            requests.append(_request(one, decided_at(watched, one)))
+    cursor = json.dumps(now, sort_keys=True)
+    if not requests and not now:
+        context.update_cursor(cursor)
+        return dg.SkipReason(f"blind: {found.blind}" if found.blind else "nothing is broken")
+    return dg.SensorResult(run_requests=requests, cursor=cursor)
+
+
+def decided_at(watched: "Watched", one: "Judged") -> datetime:
+    """When what is due became due: the same from tick to tick, and another when it is due anew."""
+    last = watched.here.ledger.incidents.last_verdicts().get(one.incident.number)
+    return last.at if last else one.incident.opened_at
+
+
+def _request(one: "Judged", decided: datetime) -> dg.RunRequest:
+    number, rung = one.incident.number, one.verdict.rung
+    return dg.RunRequest(
+        # Of an incident and an attempt there is one run. The moment tells an attempt that was found not to be due when
+        # its run began from the same one that is due again later.
+        run_key=f"{number}:{one.verdict.facts['attempt']}:{decided:%Y%m%dT%H%M%S}",
+        run_config=dg.RunConfig(ops={"do_what_is_due": RepairConfig(incident=number)}),
+        tags={"ops/service": one.incident.target, "ops/incident": str(number), "ops/rung": rung},
+    )
+
+
+def defs() -> dg.Definitions:
+    """The sensor and the job; asks no server."""
+    return dg.Definitions(jobs=[repair_incident], sensors=[watch_incidents])

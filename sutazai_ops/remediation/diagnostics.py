@@ -1,0 +1,65 @@
+"""What is collected before anything is done: how the target was, while it still is so.
+
+Kept as one text file an attempt in `incidents/<number>/` of the home folder, readable by its owner alone: logs may hold
+anything. What cannot be had says why, and keeps nothing else from being collected.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from sutazai_ops import human
+from sutazai_ops.deployment.release import Releases
+from sutazai_ops.errors import OpsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sutazai_ops.installation import Installation
+    from sutazai_ops.ledger import IncidentEntry
+
+LOG_LINES = 200
+
+
+def collect(here: Installation, incident: IncidentEntry, attempt: int) -> Path:
+    """Write down what can be seen of the target; returns the file."""
+    folder = here.settings.home / "incidents" / str(incident.number)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = folder / f"diagnostics-{attempt}.txt"
+    parts = [f"== {title}\n{text}\n" for title, text in _parts(here, incident)]
+    file.touch(mode=0o600)
+    file.write_text("\n".join(parts), encoding="utf-8")
+    return file
+
+
+def _parts(here: Installation, incident: IncidentEntry) -> Iterator[tuple[str, str]]:
+    yield "incident", f"{incident.number}: {incident.summary}, since {incident.broken_since}"
+    yield "disk", _said(lambda: _disk(here.settings.home))
+    yield "release", _said(lambda: _release(here))
+    yield "services", _said(lambda: "\n".join(str(one) for one in here.engine.observe()))
+    if incident.service:
+        yield "usage", _said(lambda: str(here.engine.usage(incident.service)))
+        yield "log", _said(lambda: "\n".join(here.engine.logs(incident.service, LOG_LINES)))
+
+
+def _said(ask: Callable[[], str]) -> str:
+    try:
+        return ask()
+    except (OpsError, OSError) as error:
+        return f"cannot be had: {error}"
+
+
+def _disk(home: Path) -> str:
+    usage = shutil.disk_usage(home)
+    return f"{human.size(usage.free)} of {human.size(usage.total)} are free"
+
+
+def _release(here: Installation) -> str:
+    releases = Releases(here.settings.releases)
+    current = releases.current()
+    if current is None:
+        return "nothing was ever deployed"
+    record = releases.record(current.number)
+    return f"{current.number}, {record.because}, of {record.created_at:%Y-%m-%d %H:%M} UTC: {dict(record.outcomes)}"

@@ -1,0 +1,201 @@
+"""Does one rung for one incident, and nothing that is not due any more when its turn has come.
+
+    lock of the target -> look again -> write down that it begins -> diagnostics -> act -> grace -> see -> write down
+
+The lock goes with the process that holds it, so a repair that is under way in the ledger and whose lock is free has
+died: `finish_dead` starts what it left stopped, sees what it came to, and writes that down. Two programs at once: the
+ledger takes one repair under way, and the second does nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sutazai_ops.errors import OpsError
+from sutazai_ops.ledger import IncidentEventEntry, RepairEntry
+from sutazai_ops.lock import Held, exclusive, held_by
+from sutazai_ops.monitoring.prometheus import open_prometheus
+from sutazai_ops.platform import Tier
+from sutazai_ops.remediation.actions import ACTIONS
+from sutazai_ops.remediation.diagnostics import collect
+from sutazai_ops.remediation.observe import observe
+from sutazai_ops.remediation.playbooks import playbook_of
+from sutazai_ops.remediation.seeing import see
+from sutazai_ops.remediation.verdict import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sutazai_ops.installation import Installation
+    from sutazai_ops.ledger import IncidentEntry
+    from sutazai_ops.remediation.observe import Judged, Watched
+    from sutazai_ops.remediation.playbook import Rung
+
+POLL_SECONDS = 10.0
+"""Between two looks: as long as the thresholds need to be evaluated anew (Prometheus every 15 s, the exporter 10)."""
+LOOKS_FOR_EACH = 3
+"""So many looks may pass for each that has to be good, before it is said that it did not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How time passes; tests have their own."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
+
+
+def carry_out(watched: Watched, number: int, *, actor: str = "guard", run: str = "", clock: Clock | None = None) -> str:
+    """Do what is due for an incident now; says in one line what came of it.
+
+    Args:
+        watched: the installation with its thresholds and playbooks.
+        number: of the incident.
+        actor: who asked for it.
+        run: the Dagster run that does it.
+        clock: how time passes.
+
+    Raises:
+        OpsError: when the ledger cannot be asked or written. That the action fails is no error: it is what came of it.
+    """
+    clock = clock or Clock()
+    incident = watched.here.ledger.incidents.find(number)
+    if incident is None or incident.closed_at is not None:
+        return "nothing: the incident is over"
+    try:
+        with exclusive(lock_of(watched.here, incident.target), f"repair {incident.target}"):
+            return _carry_out(watched, number, actor, run, clock)
+    except Held as held:
+        return f"nothing: {held.what}"
+
+
+def lock_of(here: Installation, target: str) -> Path:
+    """The folder whose lock whoever repairs a target holds."""
+    return here.settings.home / "remediation" / target
+
+
+def finish_dead(watched: Watched, clock: Clock | None = None) -> list[str]:
+    """Bring repairs to an end whose program died; says of each what it came to."""
+    clock = clock or Clock()
+    here = watched.here
+    under_way = [one for one in here.ledger.incidents.repairs_since(clock.now()) if one.ended_at is None]
+    return [_finish(watched, one, clock) for one in under_way if held_by(lock_of(here, one.target)) is None]
+
+
+def _carry_out(watched: Watched, number: int, actor: str, run: str, clock: Clock) -> str:
+    here, log = watched.here, watched.here.ledger.incidents
+    judged = next((one for one in observe(watched, clock.now()).judged if one.incident.number == number), None)
+    if judged is None or judged.verdict.kind is not Kind.ACT:
+        because = judged.verdict.reason if judged else "the incident is over"
+        log.add_events([IncidentEventEntry(number, clock.now(), "repair", f"looked again, and did nothing: {because}")])
+        return f"nothing: {because}"
+    rung = _rung(watched, judged)
+    begun = log.begin_repair(_entry(here, judged, rung, actor, run, clock.now()))
+    if begun is None:
+        return "nothing: another repair is under way"
+    file = collect(here, judged.incident, begun.attempt)
+    detail = {"diagnostics": str(file), "repair": begun.id}
+    log.add_events([IncidentEventEntry(number, clock.now(), "repair", f"{rung.name} begins", detail, actor)])
+    return _end(watched, begun, *_act(watched, judged.incident, rung, clock), clock)
+
+
+def _rung(watched: Watched, judged: Judged) -> Rung:
+    playbook = playbook_of(watched.playbooks, judged.incident.playbook)
+    return next(one for one in playbook.ladder if one.name == judged.verdict.rung)
+
+
+def _entry(here: Installation, judged: Judged, rung: Rung, actor: str, run: str, now: datetime) -> RepairEntry:
+    incident = judged.incident
+    service = here.platform.services.get(incident.target)
+    return RepairEntry(
+        id=0,
+        incident=incident.number,
+        target=incident.target,
+        playbook=incident.playbook,
+        rung=rung.name,
+        action=rung.act,
+        attempt=1 + len(here.ledger.incidents.repairs_of(incident.number)),
+        holds_state=service is not None and service.tier is Tier.STATEFUL,
+        disrupts=rung.act.disrupts,
+        actor=actor,
+        started_at=now,
+        run=run,
+    )
+
+
+def _act(watched: Watched, incident: IncidentEntry, rung: Rung, clock: Clock) -> tuple[str, str]:
+    """Do it and see; returns the outcome and a note."""
+    ran = incident.target in see(watched.here, watched.rulebook, clock.now()).running
+    try:
+        note = ACTIONS[rung.act](watched.here, incident)
+    except OpsError as error:
+        return "failed", error.what
+    clock.sleep(rung.grace)
+    if _is_whole(watched, incident, rung, clock):
+        return "helped", note
+    seen = see(watched.here, watched.rulebook, clock.now())
+    if ran and not seen.blind and incident.target not in seen.running:
+        return "made it worse", f"{note}; it ran before, and does not run now"
+    return "did not help", note
+
+
+def _is_whole(watched: Watched, incident: IncidentEntry, rung: Rung, clock: Clock) -> bool:
+    """Whether it is seen whole so many times in a row; what cannot be seen is not whole."""
+    good = 0
+    for _ in range(rung.polls * LOOKS_FOR_EACH):
+        good = good + 1 if _looks_whole(watched, incident, rung, clock.now()) else 0
+        if good >= rung.polls:
+            return True
+        clock.sleep(POLL_SECONDS)
+    return False
+
+
+def _looks_whole(watched: Watched, incident: IncidentEntry, rung: Rung, now: datetime) -> bool:
+    seen = see(watched.here, watched.rulebook, now)
+    if seen.blind:
+        return False
+    its = [one for one in seen.sightings if (one.target, one.symptom) == (incident.target, incident.symptom)]
+    return not any(one.broken for one in its) and _is_verified(watched, incident, rung)
+
+
+def _is_verified(watched: Watched, incident: IncidentEntry, rung: Rung) -> bool:
+    """Whether what the rung asks for besides is so, of the target's own values; no value is not so."""
+    if rung.verify is None:
+        return True
+    signal = watched.rulebook.signal_of(rung.verify)
+    try:
+        values = open_prometheus(watched.here).query(signal.recorded).values
+    except OpsError:
+        return False
+    own = [one for one in values if one.labels.get("service", incident.target) == incident.target]
+    return bool(own) and all(rung.verify.is_true_of(one.value) for one in own)
+
+
+def _end(watched: Watched, begun: RepairEntry, outcome: str, note: str, clock: Clock) -> str:
+    log = watched.here.ledger.incidents
+    ended = replace(begun, ended_at=clock.now(), outcome=outcome, note=note)
+    log.end_repair(ended)
+    line = f"{ended.rung} {outcome}: {note}"
+    log.add_events([IncidentEventEntry(ended.incident, clock.now(), "repair", line, {"repair": ended.id})])
+    return line
+
+
+def _finish(watched: Watched, repair: RepairEntry, clock: Clock) -> str:
+    """Start what it left stopped, and see what it came to."""
+    here = watched.here
+    note = "the program that did it ended half-way"
+    if repair.disrupts:
+        try:
+            here.engine.start(repair.target)
+            note += f"; {repair.target} was started where it was not"
+        except OpsError as error:
+            return _end(watched, repair, "failed", f"{note}, and {repair.target} does not start: {error.what}", clock)
+    incident = here.ledger.incidents.find(repair.incident)
+    playbook = playbook_of(watched.playbooks, repair.playbook)
+    rung = next((one for one in playbook.ladder if one.name == repair.rung), None)
+    whole = incident is not None and rung is not None and _is_whole(watched, incident, rung, clock)
+    return _end(watched, repair, "helped" if whole else "did not help", note, clock)
