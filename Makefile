@@ -50,11 +50,11 @@ clean: ## Remove the environment. Data, backups and secrets in .sutazai stay.
 
 # Two stamps, so that the demo need not wait for what only the tests want.
 $(VENV)/.runtime: $(VENV)/.uv uv.lock pyproject.toml
-	@$(BIN)/python -m uv sync --quiet --locked --inexact --no-dev
+	@$(BIN)/python -m uv sync --quiet --locked --inexact --compile-bytecode --no-dev
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.uv uv.lock pyproject.toml
-	@$(BIN)/python -m uv sync --quiet --locked --inexact
+	@$(BIN)/python -m uv sync --quiet --locked --inexact --compile-bytecode
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.uv:

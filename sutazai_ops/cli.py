@@ -33,9 +33,9 @@ from sutazai_ops.commands import (
     slo,
     status_page,
 )
-from sutazai_ops.engines.processes import heed_termination
 from sutazai_ops.errors import ExitCode, OpsError
 from sutazai_ops.terminal import Terminal
+from sutazai_ops.termination import heed_termination
 
 INTERRUPTED = 130
 """As a shell reports a command that SIGINT ended: 128 + 2."""

@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails  # noqa: TC002
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from sutazai_ops.errors import BadInput
-from sutazai_ops.model import Model
+from sutazai_ops.model import Documented
 from sutazai_ops.platform.model import External, ServiceName
 from sutazai_ops.words import nearest
 
@@ -97,7 +97,7 @@ def _database_url(url: str) -> str:
     return url
 
 
-class BackupSettings(Model):
+class BackupSettings(Documented):
     """How backups are taken, proved and kept."""
 
     store: AnyPath | None = None
@@ -134,7 +134,7 @@ class BackupSettings(Model):
     """How many tables or indexes pg_restore builds at once."""
 
 
-class ImageSettings(Model):
+class ImageSettings(Documented):
     """Where images come from instead of where the platform's files say."""
 
     mirror: Annotated[str, Field(pattern=r"^[^\s/]+(/[^\s/]+)*$")] | None = None
@@ -145,7 +145,7 @@ class ImageSettings(Model):
     """The file of digests; `images.lock.yaml` in the platform's folder if left out."""
 
 
-class DeploySettings(Model):
+class DeploySettings(Documented):
     """How a release is rolled out."""
 
     settle_seconds: float = Field(default=5, ge=0)
@@ -164,7 +164,7 @@ class DeploySettings(Model):
     """Whether whatever the lint finds is refused, and not only what would fail; in production alone if left out."""
 
 
-class MonitoringSettings(Model):
+class MonitoringSettings(Documented):
     """What is measured, how often, and what is too much."""
 
     signals: AnyPath | None = None
@@ -189,7 +189,7 @@ class MonitoringSettings(Model):
     """When the monitoring itself is checked, with a test alert to every receiver, as cron, in `timezone`."""
 
 
-class Receiver(Model):
+class Receiver(Documented):
     """Who is told of alerts, and how."""
 
     kind: Literal["webhook", "slack", "mail"]
@@ -221,7 +221,7 @@ class Receiver(Model):
         return self
 
 
-class AlertSettings(Model):
+class AlertSettings(Documented):
     """Who is told when a threshold is broken."""
 
     receivers: Mapping[ServiceName, Receiver] = Field(default_factory=dict)
@@ -234,7 +234,7 @@ class AlertSettings(Model):
     """Where the pages of docs/runbooks can be read."""
 
 
-class ObjectiveSettings(Model):
+class ObjectiveSettings(Documented):
     """What is promised, and what follows from how it is kept."""
 
     objectives: AnyPath | None = None
@@ -249,7 +249,7 @@ class ObjectiveSettings(Model):
     """When the report of the last month is made, as cron, in `timezone`."""
 
 
-class RemediationSettings(Model):
+class RemediationSettings(Documented):
     """What repairs itself, and how careful it is."""
 
     playbooks: AnyPath | None = None
@@ -258,7 +258,7 @@ class RemediationSettings(Model):
     """Services that hold state and may be restarted without anybody being asked, where a verified backup is fresh."""
 
 
-class StatusPageSettings(Model):
+class StatusPageSettings(Documented):
     """What the platform's own users read about it."""
 
     title: str = Field(default="Status", min_length=1)
@@ -383,7 +383,7 @@ class Settings(BaseSettings):
         return (sources["init_settings"],)
 
 
-class Loaded(Model):
+class Loaded(Documented):
     """Settings, and where each value that is not a default came from."""
 
     settings: Settings

@@ -19,7 +19,7 @@ from prometheus_server import program
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from sutazai_ops.engines.processes import heed_termination
+from sutazai_ops.termination import heed_termination
 
 COMPOSE_FLOOR = (2, 24)
 

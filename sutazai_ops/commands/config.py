@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sutazai_ops.installation import open_installation
-from sutazai_ops.settings import PACKAGED_PLATFORM
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
@@ -60,6 +59,7 @@ def generate(
 ) -> None:
     """Write what is generated for Prometheus, Alertmanager, Grafana and the exporter; a deployment does so itself."""
     from sutazai_ops.monitoring.configuration import write_configuration, write_copies
+    from sutazai_ops.settings import PACKAGED_PLATFORM
 
     terminal = Terminal()
     here = open_installation()

@@ -10,7 +10,6 @@ import typer
 
 from sutazai_ops.errors import ExitCode, Unsupported
 from sutazai_ops.installation import open_installation
-from sutazai_ops.platform.infer import image_name
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
@@ -96,6 +95,8 @@ def _boards(here: Installation) -> list[Dashboard]:
 
 def _grafana(here: Installation) -> str:
     """Where a browser finds Grafana, as its own service is told; empty where the platform has none."""
+    from sutazai_ops.platform.infer import image_name
+
     for service in here.platform:
         if image_name(service.image or "").startswith("grafana"):
             return str((service.compose.get("environment") or {}).get(GRAFANA_URL) or "").rstrip("/")

@@ -7,14 +7,12 @@ A phase rolls the selected services out as one release. Its gate asks every prob
 it. A phase asks anew whether what it stands on is well, because a check gates one run only.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
-from sutazai_ops.errors import OpsError
 from sutazai_ops.orchestration import LoggedProgress, Operations, PermanentFailure, production_schedule, telling_dagster
 from sutazai_ops.platform import Phase, Platform, Service
 from sutazai_ops.settings import Settings
@@ -61,11 +59,20 @@ class RollBackConfig(DeployConfig):
     phases: list[str] = Field(default_factory=list, description="Only these; all phases of that release if empty.")
 
 
-def defs(settings: Settings, platform: Platform) -> dg.Definitions:
-    """The assets, checks, jobs and schedule of this platform's roll-out; asks no server."""
+def defs(settings: Settings, platform: Platform, *, configured: bool) -> dg.Definitions:
+    """The assets, checks, jobs and schedule of this platform's roll-out; asks no server.
+
+    Args:
+        settings: the folders, the images, the schedule.
+        platform: what should run.
+        configured: whether what is generated for services could be generated; no service has a code version otherwise,
+            and the deployment that is begun says what is wrong.
+    """
+    from sutazai_ops.deployment.inputs import code_versions
+
     phases = [phase for phase in platform.phases if phase.services]
     overlays = [phase for phase in platform.phases if any(one.phase == phase.name for one in platform.overlays)]
-    versions = _code_versions(settings, platform)
+    versions = code_versions(settings, platform) if configured else {}
     return dg.Definitions(
         assets=[
             *(asset for phase in phases for asset in (_roll_out(phase, platform, versions), _gate(phase, platform))),
@@ -81,22 +88,6 @@ def defs(settings: Settings, platform: Platform) -> dg.Definitions:
         ],
         schedules=[production_schedule("detect_drift", settings.deploy.drift_schedule, settings, "every hour")],
     )
-
-
-def _code_versions(settings: Settings, platform: Platform) -> dict[str, str]:
-    """A version of each service; none of any where a threshold is wrong, which must not keep the night from its backup.
-
-    The deployment that is begun then says what is wrong.
-    """
-    from sutazai_ops.deployment.inputs import code_versions
-    from sutazai_ops.monitoring.configuration import write_configuration
-
-    try:
-        write_configuration(settings, platform)
-    except OpsError as error:
-        logging.getLogger(__name__).warning("services have no code version: %s", error)
-        return {}
-    return code_versions(settings, platform)
 
 
 def _key(service: str) -> dg.AssetKey:

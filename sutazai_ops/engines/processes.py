@@ -55,16 +55,6 @@ LOST_WORDS = (
 _ERROR = re.compile(r"\b(?:error|ERROR|fatal|FATAL): ")
 
 
-def heed_termination() -> None:
-    """Let the processes we start be ended by SIGTERM, though whoever started us ignores it.
-
-    A signal that is ignored stays so across fork and exec (signal(7)), so every tool of a house started from under
-    `trap '' TERM` would sit out `GRACE_SECONDS` until it is killed. Each front door calls this once, first.
-    """
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
 class LocalCommand:
     """A tool under way on this machine."""
 

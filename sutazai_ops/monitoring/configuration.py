@@ -66,7 +66,7 @@ def write_configuration(settings: Settings, platform: Platform) -> list[str]:
         BadInput: for a file of signals or thresholds that is wrong.
         OpsError: when something cannot be written.
     """
-    return _bring(settings.generated, generated_files(settings, platform, settings.generated))
+    return bring(settings.generated, generated_files(settings, platform, settings.generated))
 
 
 def stale_files(settings: Settings, platform: Platform) -> list[str]:
@@ -94,7 +94,7 @@ def write_copies() -> list[str]:
     """Make the copies beside the packaged platform anew; raises `OpsError` when one cannot be written."""
     from sutazai_ops.settings import PACKAGED_PLATFORM
 
-    return _bring(PACKAGED_PLATFORM / "config", committed_files())
+    return bring(PACKAGED_PLATFORM / "config", committed_files())
 
 
 def rulebook_of(settings: Settings, platform: Platform, engine: str = "") -> Rulebook:
@@ -169,7 +169,8 @@ def _differences(folder: Path, made: Files) -> list[str]:
     return sorted([name for name, text in made.items() if _read(folder / name) != text.encode()] + _left(folder, made))
 
 
-def _bring(folder: Path, made: Files) -> list[str]:
+def bring(folder: Path, made: Files) -> list[str]:
+    """Make a folder hold what was made and nothing else of it; see `write_configuration`."""
     changed = _differences(folder, made)
     for name in changed:
         file = folder / name

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from prometheus_client.parser import text_string_to_metric_families
-
-from sutazai_ops import http
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.metrics import exporters
 from sutazai_ops.platform.infer import from_image, image_name
@@ -84,6 +81,8 @@ def ask(service: Service, engine: Engine) -> list[Part]:
     Raises:
         OpsError: when it cannot be asked, asks for a key, or answers something else than metrics.
     """
+    from sutazai_ops import http
+
     metrics = service.metrics
     if metrics is None:
         raise OpsError(f"{service.name} does not say where it serves metrics", remedy="add metrics: under x-sutazai")
@@ -101,6 +100,8 @@ def ask(service: Service, engine: Engine) -> list[Part]:
 
 def check(text: str) -> list[Part]:
     """Hold a page of metrics against every part; raises `ValueError` for what is no such page."""
+    from prometheus_client.parser import text_string_to_metric_families
+
     families = {family.name: family for family in text_string_to_metric_families(text)}
     return [Part(name, *_judged(rule, families)) for name, rule in RULES.items()]
 

@@ -9,6 +9,7 @@ to measure something.
 """
 
 import hashlib
+import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -43,9 +44,9 @@ DESCRIPTIONS = {
 }
 
 
-def defs(settings: Settings, platform: Platform) -> dg.Definitions:
-    """The assets, checks, jobs and schedules of this platform's monitoring; asks no server."""
-    parts = _parts(settings, platform)
+def defs(settings: Settings, configuration: Mapping[str, str] | None) -> dg.Definitions:
+    """The assets, checks, jobs and schedules of monitoring, given what `configured` made; asks no server."""
+    parts = _versions(configuration or {})
     checks = [_check(name, description, ask) for name, (description, ask) in CHECKS.items()]
     every_check = dg.AssetSelection.checks(*(key for check in checks for key in check.check_keys))
     return dg.Definitions(
@@ -72,17 +73,24 @@ def defs(settings: Settings, platform: Platform) -> dg.Definitions:
     )
 
 
-def _parts(settings: Settings, platform: Platform) -> dict[str, str]:
-    """A version of each part of the generated configuration; none where a file of thresholds is wrong.
+def configured(settings: Settings, platform: Platform) -> Mapping[str, str] | None:
+    """Each generated file, written to where services mount it from; None where a file of thresholds is wrong.
 
     That must not keep the nights from their backups: whoever generates or deploys is told.
     """
-    from sutazai_ops.monitoring.configuration import generated_files
+    from sutazai_ops.monitoring.configuration import bring, generated_files
 
     try:
         files = generated_files(settings, platform, settings.generated)
-    except OpsError:
-        return {}
+        bring(settings.generated, files)
+    except OpsError as error:
+        logging.getLogger(__name__).warning("neither services nor configuration have a code version: %s", error)
+        return None
+    return files
+
+
+def _versions(files: Mapping[str, str]) -> dict[str, str]:
+    """A version of each part of the generated configuration."""
     parts: dict[str, str] = {}
     for name, text in sorted(files.items()):
         part = name.partition("/")[0]

@@ -24,7 +24,9 @@ def loaded(tmp_path_factory) -> dg.Definitions:
 
 
 def with_operations(settings: Settings, platform: Platform) -> dg.Definitions:
-    return dg.Definitions.merge(defs(settings, platform), dg.Definitions(resources={"operations": Operations()}))
+    return dg.Definitions.merge(
+        defs(settings, platform, configured=True), dg.Definitions(resources={"operations": Operations()})
+    )
 
 
 def test_every_service_is_an_asset_that_explains_itself(loaded):
@@ -73,7 +75,7 @@ def test_each_service_has_its_four_checks(loaded):
 def test_drift_is_looked_for_by_itself_in_production_alone(tmp_path):
     def status(environment: str) -> dg.DefaultScheduleStatus:
         settings = Settings(home=tmp_path, engine="compose", environment=environment)
-        (schedule,) = defs(settings, read_platform(PACKAGED_PLATFORM)).schedules or ()
+        (schedule,) = defs(settings, read_platform(PACKAGED_PLATFORM), configured=False).schedules or ()
         return schedule.default_status
 
     assert status("production") is dg.DefaultScheduleStatus.RUNNING

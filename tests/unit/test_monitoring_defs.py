@@ -19,7 +19,7 @@ def packaged(settings: Settings) -> Platform:
 
 
 def with_operations(settings: Settings, platform: Platform) -> dg.Definitions:
-    own = monitoring.defs(settings, platform)
+    own = monitoring.defs(settings, monitoring.configured(settings, platform))
     return dg.Definitions.merge(own, dg.Definitions(resources={"operations": Operations()}))
 
 
@@ -52,7 +52,7 @@ def test_a_platform_without_a_monitoring_phase_has_the_signals_and_no_configurat
 
 def test_no_schedule_of_monitoring_launches_runs_more_often_than_once_an_hour(tmp_path):
     settings = Settings(home=tmp_path, environment="production")
-    schedules = {one.name: one for one in monitoring.defs(settings, packaged(settings)).schedules or ()}
+    schedules = {one.name: one for one in monitoring.defs(settings, {}).schedules or ()}
     assert set(schedules) == {"observe_signals", "check_monitoring"}
     for schedule in schedules.values():
         assert str(schedule.cron_schedule).split()[0].isdigit()

@@ -13,9 +13,10 @@ from sutazai_ops.errors import CommandFailed
 ENDED_AT_ONCE = """
 import signal, sys
 from sutazai_ops.engines import processes
+from sutazai_ops.termination import heed_termination
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-processes.heed_termination()
+heed_termination()
 child = processes.subprocess.Popen(["sleep", "60"], stdout=-1, stderr=-1, start_new_session=True)
 command = processes.LocalCommand(child, "sleep")
 command.end()
