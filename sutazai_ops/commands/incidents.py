@@ -61,6 +61,18 @@ def show_incident(number: Number, *, json: AsJson = False) -> None:
     terminal.show(facts, lambda: _show(terminal, incident, events, repairs, here), json=json)
 
 
+@app.command("report")
+def report(number: Number, *, json: AsJson = False) -> None:
+    """Write the page of an incident, for whoever was woken, and the draft of what is written after it, as Markdown."""
+    from sutazai_ops.remediation.reporting import write_report
+
+    terminal, here = Terminal(), open_installation()
+    written = write_report(here, _find(here, number))
+    terminal.show(
+        {"files": [str(file) for file in written]}, lambda: terminal.say("\n".join(map(str, written))), json=json
+    )
+
+
 @app.command("ack")
 def acknowledge(number: Number, *, json: AsJson = False) -> None:
     """Say that you take care of an incident: the machine leaves it alone from then on."""

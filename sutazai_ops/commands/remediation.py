@@ -20,6 +20,7 @@ from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
     from sutazai_ops.ledger import IncidentEntry
+    from sutazai_ops.monitoring.exporter.sources import Sources
     from sutazai_ops.remediation.follow import Follower
     from sutazai_ops.remediation.observe import Watched
     from sutazai_ops.remediation.playbook import Playbook
@@ -147,13 +148,17 @@ def watch(
     from sutazai_ops.remediation.follow import Follower
     from sutazai_ops.remediation.observe import Watched
 
-    terminal, here = Terminal(), open_installation()
-    watched = Watched.of(here)
+    terminal = Terminal()
+    watched = Watched.of(open_installation())
     follower = Follower(watched, terminal.err.print)
+    sources = _sources(watched)
     blind = ""
     try:
         while True:
             begun = time.monotonic()
+            if not follower.is_repairing and sources.are_newer():
+                watched = follower.watched = Watched.of(open_installation())
+                sources = _sources(watched)
             blind = _look(terminal, watched, follower, blind, json=json)
             if once:
                 return
@@ -183,6 +188,15 @@ def run(
     with terminal.progress(json=json) as progress, progress.step(f"{playbook} at {target}"):
         done = run_by_hand(Watched.of(here), playbook, target, getpass.getuser(), dry_run=dry_run)
     terminal.show(done, lambda: terminal.say(done.said), json=json)
+
+
+def _sources(watched: Watched) -> Sources:
+    """The files that say what is watched, so that one that was changed counts."""
+    from sutazai_ops.monitoring.exporter.sources import Sources
+    from sutazai_ops.remediation.observe import Watched
+
+    settings = watched.here.settings
+    return Sources(settings, lambda: Watched.of(open_installation()), also=[settings.remediation.playbooks])
 
 
 def _look(terminal: Terminal, watched: Watched, follower: Follower, blind: str, *, json: bool) -> str:

@@ -21,7 +21,7 @@ from sutazai_ops.ledger.incident_entries import (
     RepairEntry,
     VerdictEntry,
 )
-from sutazai_ops.ledger.tables import incident_events, incidents, remediation_modes, repairs, verdicts
+from sutazai_ops.ledger.tables import UtcTime, incident_events, incidents, remediation_modes, repairs, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,6 +35,9 @@ SEEN = frozenset({"severity", "alerts", "opened_at", "broken_since", "whole_sinc
 
 APPROVED = "approved"
 """The kind of event by which a person agrees to a rung, which its detail names."""
+
+ESCALATED = "escalated"
+"""The kind of event by which an incident was given to a person."""
 
 
 class IncidentLog:
@@ -78,7 +81,7 @@ class IncidentLog:
 
     def escalate(self, number: int, at: datetime, text: str) -> None:
         """Write down that an incident was given to a person."""
-        self._mark(IncidentEventEntry(number, at, "escalated", text), escalated_at=at)
+        self._mark(IncidentEventEntry(number, at, ESCALATED, text), escalated_at=at)
 
     def close(self, number: int, at: datetime, by: str, text: str) -> None:
         """Write down that a person says an incident is over."""
@@ -155,6 +158,14 @@ class IncidentLog:
         newest = select(func.max(verdicts.c.id)).where(verdicts.c.incident.in_(still_open))
         query = select(verdicts).where(verdicts.c.id.in_(newest.group_by(verdicts.c.incident)))
         return {row["incident"]: VerdictEntry(**_without(row, "id")) for row in self._rows(query)}
+
+    def told_at(self) -> dict[int, datetime]:
+        """When each incident that lasts was given to a person last, by its number."""
+        still_open = select(incidents.c.number).where(incidents.c.closed_at.is_(None))
+        query = select(incident_events.c.incident, func.max(incident_events.c.at, type_=UtcTime).label("at")).where(
+            incident_events.c.kind == ESCALATED, incident_events.c.incident.in_(still_open)
+        )
+        return {row["incident"]: row["at"] for row in self._rows(query.group_by(incident_events.c.incident))}
 
     def approvals(self) -> dict[int, set[str]]:
         """The rungs that a person has agreed to, by the number of each incident that lasts."""

@@ -65,7 +65,7 @@ def repair_incident() -> None:
 )
 def watch_incidents(context: dg.SensorEvaluationContext, operations: Operations) -> dg.SensorResult | dg.SkipReason:
     """One round; an error of what it asks is told, and changes nothing."""
-    from sutazai_ops.remediation.escalation import try_to_escalate
+    from sutazai_ops.remediation.escalation import escalate_all
     from sutazai_ops.remediation.follow import ACTING
     from sutazai_ops.remediation.observe import Watched, observe, say
     from sutazai_ops.remediation.verdict import Kind
@@ -81,12 +81,10 @@ def watch_incidents(context: dg.SensorEvaluationContext, operations: Operations)
     for one in found.judged:
         if now[str(one.incident.number)] != before.get(str(one.incident.number)):
             context.log.info("incident %s, %s: %s", one.incident.number, one.incident.target, say(one.verdict))
-        if found.mode not in ACTING:
-            continue
-        if one.verdict.kind is Kind.ESCALATE and one.incident.escalated_at is None:
-            context.log.info("%s", try_to_escalate(watched.here, one.incident, one.verdict, found.at))
-        elif one.verdict.kind is Kind.ACT:
+        if found.mode in ACTING and one.verdict.kind is Kind.ACT:
             requests.append(_request(one, decided_at(watched, one)))
+    for line in escalate_all(watched.here, found) if found.mode in ACTING else ():
+        context.log.info("%s", line)
     cursor = json.dumps(now, sort_keys=True)
     if not requests and not now:
         context.update_cursor(cursor)

@@ -25,13 +25,23 @@ LOG_LINES = 200
 
 def collect(here: Installation, incident: IncidentEntry, attempt: int) -> Path:
     """Write down what can be seen of the target; returns the file."""
-    folder = here.settings.home / "incidents" / str(incident.number)
+    folder = _folder(here, incident.number)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = folder / f"diagnostics-{attempt}.txt"
     parts = [f"== {title}\n{text}\n" for title, text in _parts(here, incident)]
     file.touch(mode=0o600)
     file.write_text("\n".join(parts), encoding="utf-8")
     return file
+
+
+def newest(here: Installation, number: int) -> str:
+    """What was collected last for an incident; empty where nothing was."""
+    files = sorted(_folder(here, number).glob("diagnostics-*.txt"), key=lambda file: file.stat().st_mtime)
+    return files[-1].read_text(encoding="utf-8") if files else ""
+
+
+def _folder(here: Installation, number: int) -> Path:
+    return here.settings.home / "incidents" / str(number)
 
 
 def _parts(here: Installation, incident: IncidentEntry) -> Iterator[tuple[str, str]]:

@@ -1,15 +1,19 @@
-"""Gives an incident to a person, once, by the routes that alerts take, with all that is known of it.
+"""Gives an incident to a person by the routes that alerts take, with all that is known of it.
+
+Once, and again after `alerts.repeat_hours` while it is broken and nobody has acknowledged it.
 
 It is written down as given once every way of telling took it; until then the next round tries again those that did not.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.exporter.alerting import Notice
 from sutazai_ops.monitoring.notify import notifiers
+from sutazai_ops.remediation.verdict import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,26 +21,34 @@ if TYPE_CHECKING:
 
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import IncidentEntry, RepairEntry
+    from sutazai_ops.remediation.observe import Round
     from sutazai_ops.remediation.verdict import Verdict
 
 ALERT = "incident_needs_you"
 """What it is called among alerts."""
 
 
-def escalate(here: Installation, incident: IncidentEntry, verdict: Verdict, now: datetime) -> str:
+def escalate(here: Installation, incident: IncidentEntry, verdict: Verdict, now: datetime, again: str = "") -> str:
     """Tell whoever is told of alerts of its severity; says in one line who was.
+
+    `again` says that it is a reminder.
 
     Raises:
         OpsError: when one way did not take it; nothing is written down then, and the next round tries again.
     """
+    from sutazai_ops.remediation.reporting import write_report
+
     log = here.ledger.incidents
     notice = notice_of(incident, verdict, log.repairs_of(incident.number), here.settings.alerts.runbooks_url)
+    # Whoever is woken finds it there already.
+    page, _ = write_report(here, incident)
     told = []
     for notifier in notifiers(here.settings.alerts, here.platform, here.engine):
         if notifier.wants(notice):
             notifier.tell([notice], [notice] if notifier.forgets else [])
             told.append(notifier.name)
-    line = f"given to a person ({verdict.reason}): " + (", ".join(told) or "nobody is told of alerts here")
+    line = f"given to a person {again}({verdict.reason}): " + (", ".join(told) or "nobody is told of alerts here")
+    line += f"; {page}"
     log.escalate(incident.number, now, line)
     return line
 
@@ -65,9 +77,30 @@ def notice_of(incident: IncidentEntry, verdict: Verdict, repairs: Sequence[Repai
     )
 
 
-def try_to_escalate(here: Installation, incident: IncidentEntry, verdict: Verdict, now: datetime) -> str:
-    """As `escalate`, for a loop that goes on: what was not taken is said, and tried again in the next round."""
-    try:
-        return escalate(here, incident, verdict, now)
-    except OpsError as error:
-        return f"could not be given to a person: {error.what}"
+def escalate_all(here: Installation, found: Round) -> list[str]:
+    """Give what needs a person to one, and remind of what nobody has taken since; says in one line each what was done.
+
+    What was not taken by whoever should tell is said, and tried again in the next round.
+    """
+    told_at = here.ledger.incidents.told_at()
+    said = []
+    for one in found.judged:
+        last = told_at.get(one.incident.number)
+        if one.verdict.kind is Kind.ESCALATE and last is None:
+            again = ""
+        elif last is not None and needs_reminder(one.incident, last, here.settings.alerts.repeat_hours, found.at):
+            again = "again "
+        else:
+            continue
+        try:
+            line = escalate(here, one.incident, one.verdict, found.at, again)
+        except OpsError as error:
+            line = f"could not be given to a person: {error.what}"
+        said.append(f"incident {one.incident.number}, {one.incident.target}: {line}")
+    return said
+
+
+def needs_reminder(incident: IncidentEntry, last: datetime, repeat_hours: float, now: datetime) -> bool:
+    """Whether it is still broken and nobody's, so long after it was told last; a clock that was set back reminds."""
+    is_waiting = incident.acknowledged_at is None and incident.broken_since is not None
+    return is_waiting and not timedelta() <= now - last < timedelta(hours=repeat_hours)

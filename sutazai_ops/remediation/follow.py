@@ -10,7 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from sutazai_ops.errors import OpsError
-from sutazai_ops.remediation.escalation import try_to_escalate
+from sutazai_ops.remediation.escalation import escalate_all
 from sutazai_ops.remediation.repair import carry_out, finish_dead
 from sutazai_ops.remediation.verdict import Kind, Mode
 
@@ -27,7 +27,9 @@ class Follower:
 
     def __init__(self, watched: Watched, say: Callable[[str], None]) -> None:
         """Nothing is done yet; `say` is told in one line of everything that is, also from beside."""
-        self._watched, self._say = watched, say
+        self.watched = watched
+        """Made anew by whoever holds this, when files have changed."""
+        self._say = say
         self._beside: Thread | None = None
 
     @property
@@ -39,10 +41,8 @@ class Follower:
         """Do what the round came to."""
         if found.mode not in ACTING:
             return
-        for one in found.judged:
-            if one.verdict.kind is Kind.ESCALATE and one.incident.escalated_at is None:
-                said = try_to_escalate(self._watched.here, one.incident, one.verdict, found.at)
-                self._say(f"{one.incident.number}  {one.incident.target}  {said}")
+        for line in escalate_all(self.watched.here, found):
+            self._say(line)
         if self.is_repairing or found.blind:
             return
         due = next((one.incident.number for one in found.judged if one.verdict.kind is Kind.ACT), None)
@@ -57,9 +57,9 @@ class Follower:
 
     def _repair(self, number: int | None) -> None:
         try:
-            for line in finish_dead(self._watched):
+            for line in finish_dead(self.watched):
                 self._say(line)
             if number is not None:
-                self._say(f"{number}  {carry_out(self._watched, number)}")
+                self._say(f"{number}  {carry_out(self.watched, number)}")
         except OpsError as error:
             self._say(f"the repair was not written down to its end: {error.what}")

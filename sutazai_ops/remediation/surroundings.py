@@ -64,13 +64,22 @@ def closures_of(here: Installation, now: datetime) -> list[Closure]:
 
 
 def backup_ages(here: Installation, incidents: Iterable[IncidentEntry], now: datetime) -> dict[str, timedelta]:
-    """The age of the newest verified backup of each service of an incident that has one."""
+    """The age of the newest verified backup of each service of an incident that has one.
+
+    Of a store that cannot be looked into nothing is known, and what is not known is no backup.
+    """
     from sutazai_ops.backups import latest_verified
 
     services = here.platform.services
-    targets = {one.target for one in incidents if one.target in services and services[one.target].is_backed_up}
-    found = {target: latest_verified(here.store, target) for target in targets}
-    return {target: now - one.summary.taken_at for target, one in found.items() if one is not None and one.summary}
+    found = {}
+    for target in {one.target for one in incidents if one.target in services and services[one.target].is_backed_up}:
+        try:
+            newest = latest_verified(here.store, target)
+        except OpsError:
+            continue
+        if newest is not None and newest.summary:
+            found[target] = now - newest.summary.taken_at
+    return found
 
 
 def failed_checks(here: Installation, target: str, seen: Seen, now: datetime) -> frozenset[Check]:

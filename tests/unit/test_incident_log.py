@@ -124,3 +124,23 @@ def test_incidents_of_a_time_are_those_that_touch_it(log):
     assert [one.number for one in touching] == [1]
     assert [one.number for one in log.between(START, START + timedelta(days=1))] == [1, 2]
     assert [one.number for one in log.recent(1)] == [2]
+
+
+def test_when_each_incident_that_lasts_was_given_to_a_person_last(log):
+    log.open_incident(INCIDENT, [])
+    log.open_incident(replace(INCIDENT, target="other"), [])
+    assert log.told_at() == {}
+    log.escalate(1, START, "told")
+    log.escalate(1, START + timedelta(hours=4), "told again")
+    log.escalate(2, START, "told")
+    log.close(2, START, "ann", "enough")
+    assert log.told_at() == {1: START + timedelta(hours=4)}
+
+
+def test_a_person_agrees_to_rungs_of_incidents_that_last(log):
+    log.open_incident(INCIDENT, [])
+    event = IncidentEventEntry(1, START, "approved", "ann agrees", {"rung": "restart"}, "ann")
+    log.add_events([event, replace(event, detail={"rung": "recreate"})])
+    assert log.approvals() == {1: {"restart", "recreate"}}
+    log.close(1, START, "ann", "enough")
+    assert log.approvals() == {}

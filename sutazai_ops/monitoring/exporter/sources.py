@@ -15,7 +15,7 @@ from sutazai_ops.errors import OpsError
 from sutazai_ops.settings import CONFIG_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sutazai_ops.settings import Settings
 
@@ -25,14 +25,15 @@ log = logging.getLogger(__name__)
 class Sources:
     """What they were when this was made."""
 
-    def __init__(self, settings: Settings, read: Callable[[], object]) -> None:
+    def __init__(self, settings: Settings, read: Callable[[], object], also: Iterable[Path | None] = ()) -> None:
         """Look at the files.
 
         Args:
             settings: which name them.
             read: reads all of them again; raises `OpsError` where one is wrong.
+            also: further files.
         """
-        self._settings, self._read = settings, read
+        self._settings, self._read, self._also = settings, read, tuple(also)
         self._began = self._refused = self._stamps()
 
     def are_newer(self) -> bool:
@@ -54,7 +55,7 @@ class Sources:
     def _stamped(self) -> Iterator[tuple[str, int, int]]:
         monitoring = self._settings.monitoring
         named = [monitoring.signals, monitoring.thresholds, Path(os.environ.get(CONFIG_VARIABLE) or "sutazai.toml")]
-        for path in (*self._settings.platform.glob("*.y*ml"), *named):
+        for path in (*self._settings.platform.glob("*.y*ml"), *named, *self._also):
             if path is not None and path.is_file():
                 facts = path.stat()
                 yield str(path), facts.st_mtime_ns, facts.st_size

@@ -1,0 +1,186 @@
+"""The page of one incident: what broke, since when, what was decided and done, how it was then, and what to do next.
+
+All of it stands in the ledger and in the diagnostics; the same facts give the same bytes. The draft of what is written
+after an incident is the same as Markdown, with room for what only people know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sutazai_ops import __version__
+from sutazai_ops.reports import chart, figures, lanes, markdown
+from sutazai_ops.reports.frame import Figure, FirstScreen, Foot, Head
+from sutazai_ops.reports.look import Tone
+from sutazai_ops.reports.page import render, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sutazai_ops.ledger import IncidentEntry, IncidentEventEntry, RepairEntry
+
+HOUR = timedelta(hours=1)
+TONES = {
+    "helped": Tone.GOOD,
+    "": Tone.UNKNOWN,
+    "not needed": Tone.QUIET,
+}
+"""Of what a repair came to; any other outcome is bad."""
+BREAKS = frozenset({"opened", "broken"})
+PEOPLE = {"escalated": "given to a person", "acknowledged": "taken over", "approved": "agreed to"}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of an incident."""
+
+    incident: IncidentEntry
+    events: Sequence[IncidentEventEntry]
+    repairs: Sequence[RepairEntry]
+    environment: str
+    runbooks_url: str
+    diagnostics: str = ""
+    """What was collected before the last repair."""
+
+    @property
+    def last(self) -> datetime:
+        """The newest moment that it says anything of."""
+        moments = [self.incident.opened_at, *(one.at for one in self.events)]
+        moments += [one.ended_at for one in self.repairs if one.ended_at]
+        return max(moments)
+
+
+def to_html(facts: Facts) -> str:
+    """The whole page."""
+    axis = _axis(facts)
+    return render("remediation/incident.html.jinja", **_values(facts), lanes=lanes.lay_out(_lanes(facts), axis),
+                  ticks=axis.ticks())  # fmt: skip
+
+
+def to_markdown(facts: Facts) -> str:
+    """The draft of what is written after it."""
+    return markdown.render("remediation/incident.md.jinja", **_values(facts))
+
+
+def _values(facts: Facts) -> dict[str, Any]:
+    incident = facts.incident
+    return {
+        "facts": facts,
+        "incident": incident,
+        "head": Head(
+            kind="Incident",
+            title=f"Incident {incident.number}: {incident.summary}",
+            environment=facts.environment,
+            time=f"since {figures.exact(incident.opened_at).removesuffix(' UTC')}",
+            made=f"as of {figures.moment(facts.last)}",
+        ),
+        "screen": _screen(facts),
+        "foot": Foot(
+            source="the ledger",
+            program=f"sutazai-ops {__version__}",
+            again=f"sutazai-ops incidents report {incident.number}",
+        ),
+        "next": _next(incident),
+        "alerts": [
+            (one["threshold"], ", ".join(f"{name} {text}" for name, text in one["labels"].items()), _book(facts, one))
+            for one in incident.alerts
+        ],
+        "tone_of": lambda outcome: TONES.get(outcome, Tone.BAD),
+    }
+
+
+def broken_stretches(facts: Facts) -> list[tuple[datetime, datetime | None]]:
+    """From when to when it was broken; None for what has not ended."""
+    found: list[tuple[datetime, datetime | None]] = []
+    since: datetime | None = None
+    for event in facts.events:
+        if event.kind in BREAKS:
+            since = since or event.at
+        elif event.kind in {"whole", "closed"} and since is not None:
+            found.append((since, event.at))
+            since = None
+    return [*found, (since, None)] if since is not None else found
+
+
+def _screen(facts: Facts) -> FirstScreen:
+    incident = facts.incident
+    broken = sum(((end or facts.last) - start).total_seconds() for start, end in broken_stretches(facts))
+    first = min((one.started_at for one in facts.repairs), default=None)
+    began = broken_stretches(facts)[0][0] if broken_stretches(facts) else incident.opened_at
+    tried = ", ".join(f"{one.rung} {one.outcome or 'under way'}" for one in facts.repairs) or "nothing was done"
+    if incident.closed_at is not None:
+        tone, verdict = Tone.GOOD, f"Over, {incident.outcome}"
+    elif incident.broken_since is None:
+        tone, verdict = Tone.GOOD_IN_PART, "Whole, and watched"
+    else:
+        tone, verdict = Tone.BAD, "Broken"
+    told = incident.acknowledged_by or ("somebody was told" if incident.escalated_at else "nobody yet")
+    return FirstScreen(
+        tone=tone,
+        verdict=verdict,
+        sentence=f"{sentence(incident.summary)}. Tried: {tried}.",
+        figures=[
+            Figure("broken for", figures.minutes(broken / 60)),
+            Figure("until something was done", "nothing was" if first is None else _between(began, first)),
+            Figure("repairs", str(len(facts.repairs))),
+            Figure("with", told),
+        ],
+    )
+
+
+def _between(start: datetime, end: datetime) -> str:
+    return figures.minutes(max(0.0, (end - start).total_seconds()) / 60)
+
+
+def _next(incident: IncidentEntry) -> str:
+    if incident.closed_at is not None:
+        return f"sutazai-ops incidents show {incident.number}"
+    if incident.acknowledged_at is None:
+        return f"sutazai-ops incidents ack {incident.number}"
+    return f"sutazai-ops logs {incident.service}" if incident.service else "sutazai-ops doctor"
+
+
+def _book(facts: Facts, alert: Any) -> str:  # noqa: ANN401  (JSON of the ledger)
+    return f"{facts.runbooks_url.rstrip('/')}/{alert['threshold']}.md"
+
+
+def _axis(facts: Facts) -> chart.TimeAxis:
+    """Whole hours around all of it."""
+    begun = min(facts.incident.broken_since or facts.incident.opened_at, facts.incident.opened_at)
+    start = begun.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    end = facts.last.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
+    return chart.TimeAxis(start, end)
+
+
+def _place(facts: Facts, begun: datetime) -> str:
+    """The row of the event with which it broke."""
+    return next(f"event-{n}" for n, one in enumerate(facts.events) if one.at == begun and one.kind in BREAKS)
+
+
+def _lanes(facts: Facts) -> list[lanes.Lane]:
+    broken = [
+        lanes.Happening(_place(facts, start), start, end, "broken", Tone.BAD, ongoing=end is None)
+        for start, end in broken_stretches(facts)
+    ]
+    repairs = [
+        lanes.Happening(
+            f"repair-{one.id}", one.started_at, one.ended_at, one.rung, TONES.get(one.outcome, Tone.BAD),
+            one.outcome or "under way", ongoing=one.ended_at is None,
+        )
+        for one in facts.repairs
+    ]  # fmt: skip
+    people = [
+        lanes.Happening(f"event-{n}", one.at, None, PEOPLE[one.kind], Tone.QUIET, one.text)
+        for n, one in enumerate(facts.events)
+        if one.kind in PEOPLE
+    ]
+    decided = [
+        lanes.Happening(f"event-{n}", one.at, None, one.text, Tone.QUIET)
+        for n, one in enumerate(facts.events)
+        if one.kind == "verdict"
+    ]
+    named = {"broken": broken, "repairs": repairs, "people": people, "decided": decided}
+    return [lanes.Lane(title, happenings) for title, happenings in named.items()]

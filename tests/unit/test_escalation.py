@@ -1,0 +1,45 @@
+"""What a person is told of an incident, and when again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from guard_situations import HOUR, INCIDENT, MINUTE, NOW, repair
+
+from sutazai_ops.remediation.escalation import needs_reminder, notice_of
+from sutazai_ops.remediation.verdict import Kind, Reason, Verdict
+
+VERDICT = Verdict(Kind.ESCALATE, Reason.LADDER_ENDED)
+
+
+def test_it_says_what_broke_since_when_what_was_tried_and_what_to_do_next():
+    notice = notice_of(INCIDENT, VERDICT, [repair(outcome="did not help")], "https://books.example/")
+    assert notice.annotations == {
+        "summary": "backend does not do its work; tried: restart did not help;"
+        " now yours, because nothing is left to try",
+        "next": "sutazai-ops incidents show 7",
+        "runbook_url": "https://books.example/service_down.md",
+    }
+    assert (notice.severity, notice.service) == ("page", "backend")
+    assert notice.begun_at == INCIDENT.broken_since.timestamp()
+
+
+def test_what_is_about_the_host_names_no_service():
+    host = replace(INCIDENT, target="host", alerts=[{"threshold": "host_disk_full", "labels": {"mountpoint": "/"}}])
+    assert "service" not in notice_of(host, VERDICT, [], "x").labels
+
+
+@pytest.mark.parametrize(
+    ("changes", "ago", "is_due"),
+    [
+        ({}, 4 * HOUR, True),
+        ({}, 4 * HOUR - MINUTE, False),
+        ({}, -HOUR, True),
+        ({"acknowledged_at": NOW}, 9 * HOUR, False),
+        ({"broken_since": None, "whole_since": NOW}, 9 * HOUR, False),
+    ],
+)
+def test_it_is_told_again_while_it_is_broken_and_nobodys(changes, ago: timedelta, is_due):
+    assert needs_reminder(replace(INCIDENT, **changes), NOW - ago, 4, NOW) is is_due
