@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+
+from dotenv import dotenv_values
 
 from sutazai_ops.deployment.ports import published
 from sutazai_ops.errors import BadInput
 from sutazai_ops.platform.infer import image_name
+from sutazai_ops.platform.mounts import Kind, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 FATAL = frozenset({"port", "volume-path", "container-name"})
 """The rules that are never only shown: the deployment would fail half-way, or data would go with a container."""
+ANYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104  (read, not bound)
 LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1")
 DATA_PATHS = {
     "postgres": ("/var/lib/postgresql", "/var/lib/postgresql/data"),
@@ -36,6 +41,8 @@ DATA_PATHS = {
     "loki": ("/loki",),
 }
 """Where well-known images keep their data; a volume beside it is an anonymous one that a recreation leaves behind."""
+CHROMA_BEFORE_1 = ("/chroma/chroma",)
+"""https://docs.trychroma.com/docs/overview/migration, v1.0.0."""
 POSTGRES_MOVED = 18
 """From this major on the image's volume is one level higher (docker-library/postgres#1259)."""
 _LITERAL = re.compile(r"pass(word|wd)?$|secret|token$|api_?key|_key$|private_?key", re.IGNORECASE)
@@ -60,7 +67,12 @@ def lint(release: Release, platform: Platform) -> list[Finding]:
         for rule in RULES
         for finding in rule(service, release, platform)
         if finding.rule not in _allowed(service.name, platform)
-    ] + list(_ports_taken_twice(release))
+    ] + [
+        finding
+        for rule in RULES_OF_ALL
+        for finding in rule(release)
+        if finding.rule not in _allowed(finding.service, platform)
+    ]
 
 
 def refuse_findings(findings: Sequence[Finding], platform: Platform, *, strict: bool) -> None:
@@ -111,17 +123,33 @@ def _is_not_public(service: ReleasedService, _: Release, platform: Platform) -> 
             )
 
 
-def _has_no_literal_secret(service: ReleasedService, *_: object) -> Iterator[Finding]:
-    environment = service.definition.get("environment") or {}
-    pairs = environment.items() if isinstance(environment, dict) else (str(e).partition("=")[::2] for e in environment)
-    for name, value in pairs:
-        if value and _LITERAL.search(str(name)) and not _IS_REFERENCE.search(str(name)) and not _harmless(str(value)):
+def _has_no_literal_secret(service: ReleasedService, _: Release, platform: Platform) -> Iterator[Finding]:
+    for place, name, value in _variables(service, platform):
+        if value and _LITERAL.search(name) and not _IS_REFERENCE.search(name) and not _harmless(value):
             yield Finding(
                 service.name,
                 "literal-secret",
-                f"environment.{name} holds a secret, which `docker inspect` shows to everybody who may call it",
+                f"{place}.{name} holds a secret, which `docker inspect` shows to everybody who may call it",
                 "put it into a file: a top-level secret, and the _FILE variable or a shim that reads /run/secrets",
             )
+
+
+def _variables(service: ReleasedService, platform: Platform) -> Iterator[tuple[str, str, str]]:
+    """Each variable that the container is given: where it is set, its name, its value."""
+    for name, value in _environment(service.definition).items():
+        yield "environment", name, value
+    if service.name not in platform.services:
+        return
+    for source in sources(platform, service.name, ()):
+        if source.kind is Kind.ENV_FILE and source.path.is_file():
+            for name, given in dotenv_values(source.path, interpolate=False).items():
+                yield f"env_file {source.path.name}", name, given or ""
+
+
+def _environment(definition: Mapping[str, Any]) -> dict[str, str]:
+    given = definition.get("environment") or {}
+    pairs = given.items() if isinstance(given, dict) else (str(entry).partition("=")[::2] for entry in given)
+    return {str(name): str(value or "") for name, value in pairs}
 
 
 def _harmless(value: str) -> bool:
@@ -149,8 +177,7 @@ def _keeps_its_data(service: ReleasedService, *_: object) -> Iterator[Finding]:
     ]
     if expected is None or not targets:
         return
-    if name == "postgres" and (major := re.match(r"\d+", image.partition("@")[0].rpartition(":")[2])):
-        expected = expected[:1] if int(major[0]) >= POSTGRES_MOVED else expected[1:]
+    expected = _data_paths(name, image, _environment(service.definition)) or expected
     if not set(expected) & set(targets):
         yield Finding(
             service.name,
@@ -158,6 +185,19 @@ def _keeps_its_data(service: ReleasedService, *_: object) -> Iterator[Finding]:
             f"{image} keeps its data in {expected[0]}, where nothing is mounted: it would be lost with the container",
             f"mount the volume at {expected[0]}",
         )
+
+
+def _data_paths(name: str, image: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Where this very version keeps its data; nothing where that does not depend on it."""
+    found = re.match(r"\d+", image.partition("@")[0].rpartition(":")[2])
+    major = int(found[0]) if found else None
+    if name == "postgres" and "PGDATA" in environment and environment["PGDATA"] not in DATA_PATHS[name]:
+        # Nothing of the image's own lies on the way to it, so a volume above it keeps it as well.
+        place = PurePosixPath(environment["PGDATA"])
+        return tuple(map(str, (place, *place.parents)))
+    if name == "postgres" and major is not None:
+        return DATA_PATHS[name][:1] if major >= POSTGRES_MOVED else DATA_PATHS[name][1:]
+    return CHROMA_BEFORE_1 if name == "chroma" and major == 0 else ()
 
 
 def _mounts(definition: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -179,18 +219,56 @@ def _has_no_fixed_name(service: ReleasedService, *_: object) -> Iterator[Finding
         )
 
 
-def _ports_taken_twice(release: Release) -> Iterator[Finding]:
-    taken: dict[tuple[int, str], str] = {}
+def _ports_are_free(release: Release) -> Iterator[Finding]:
+    taken: dict[tuple[int, str], list[tuple[str, str]]] = {}
     for service in release.services.values():
-        for port in published(service.definition):
-            other = taken.setdefault((port.outside, port.protocol), service.name)
-            if other != service.name:
+        for port in sorted(published(service.definition), key=str):
+            holders = taken.setdefault((port.outside, port.protocol), [])
+            others = [name for name, address in holders if name != service.name and _meet(address, port.address)]
+            holders.append((service.name, port.address))
+            if others:
                 yield Finding(
                     service.name,
                     "port",
-                    f"it publishes port {port.outside}, and {other} does too",
+                    f"it publishes port {port.outside}, and {others[0]} does too",
                     "give one of them another port",
                 )
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether what listens at one address takes the port from what listens at the other."""
+    return one == other or bool(ANYWHERE & {one, other})
+
+
+def _aliases_are_free(release: Release) -> Iterator[Finding]:
+    """A name that two services have on one network leads to either of them, now to the one, now to the other."""
+    taken: dict[tuple[str, str], str] = {}
+    for service in release.services.values():
+        for network, names in _names_on_networks(service, release).items():
+            for name in names:
+                other = taken.setdefault((network, name), service.name)
+                if other != service.name:
+                    yield Finding(
+                        service.name,
+                        "alias",
+                        f"on the network {network} it is called {name}, and {other} is too: clients get now one, now"
+                        " the other",
+                        "give one of them another name, or allow it with the reason where that is meant",
+                    )
+
+
+def _names_on_networks(service: ReleasedService, release: Release) -> dict[str, list[str]]:
+    """By the name of each network that it joins: what it is called there."""
+    phase = release.phases[service.phase]
+    joined = service.definition.get("networks") or {"default": None}
+    joined = joined if isinstance(joined, dict) else dict.fromkeys(joined)
+    own = [str(name) for name in (service.name, service.definition.get("container_name")) if name]
+    found = {}
+    for key, how in joined.items():
+        known = (phase.top.get("networks") or {}).get(key) or {}
+        network = str(known.get("name") or f"{phase.project}_{key}")
+        found[network] = list(dict.fromkeys([*own, *map(str, (how or {}).get("aliases") or ())]))
+    return found
 
 
 RULES: tuple[Callable[[ReleasedService, Release, Platform], Iterator[Finding]], ...] = (
@@ -201,3 +279,5 @@ RULES: tuple[Callable[[ReleasedService, Release, Platform], Iterator[Finding]], 
     _keeps_its_data,
     _has_no_fixed_name,
 )
+RULES_OF_ALL: tuple[Callable[[Release], Iterator[Finding]], ...] = (_ports_are_free, _aliases_are_free)
+"""Those that hold services against each other."""

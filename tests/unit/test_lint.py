@@ -30,6 +30,11 @@ def rules(tmp_path):
         ("volume-path", {"image": "postgres:18.6", "volumes": ["data:/var/lib/postgresql/data"]}),
         ("volume-path", {"image": "postgres:16.11-alpine", "volumes": ["data:/var/lib/postgresql"]}),
         ("volume-path", {"image": "registry.example:5000/chroma:1.5.9", "volumes": ["data:/chroma/chroma"]}),
+        ("volume-path", {"image": "chromadb/chroma:0.6.3", "volumes": ["data:/data"]}),
+        (
+            "volume-path",
+            {"image": "postgres:16", "environment": {"PGDATA": "/pg"}, "volumes": ["data:/var/lib/postgresql/data"]},
+        ),
     ],
 )
 def test_each_rule_is_red_for_what_it_is_there_for(rules, rule, definition):
@@ -45,6 +50,9 @@ def test_each_rule_is_red_for_what_it_is_there_for(rules, rule, definition):
         {"image": "postgres:18.6", "volumes": ["data:/var/lib/postgresql"]},
         {"image": "postgres:16.11-alpine", "volumes": ["data:/var/lib/postgresql/data"]},
         {"image": "postgres:16.11-alpine", "volumes": ["./query.sql:/query.sql:ro"]},
+        {"image": "postgres:16", "environment": ["PGDATA=/srv/pg/data"], "volumes": ["data:/srv/pg"]},
+        {"image": "chromadb/chroma:0.6.3", "volumes": ["data:/chroma/chroma"]},
+        {"image": "chromadb/chroma:1.5.9", "volumes": ["data:/data/"]},
     ],
 )
 def test_and_quiet_beside_it(rules, definition):
@@ -60,6 +68,42 @@ def test_a_one_shot_that_nobody_waits_for_is_found(rules):
 def test_two_services_on_one_port_are_found(rules):
     ports = {"ports": ["127.0.0.1:8080:80"]}
     assert rules(service(definition=ports), service("api", definition=ports)) == {("api", "port")}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "clash"),
+    [
+        ("127.0.0.1:8080:80", "10.0.0.5:8080:80", False),
+        ("127.0.0.1:8080:80", "0.0.0.0:8080:80", True),
+        ("127.0.0.1:8080:80", "8080:80", True),
+        ("127.0.0.1:8080:80/tcp", "127.0.0.1:8080:80/udp", False),
+    ],
+)
+def test_a_port_is_taken_at_its_address_alone(rules, one, other, clash):
+    found = rules(service(definition={"ports": [one]}), service("api", definition={"ports": [other]}))
+    assert (("api", "port") in found) == clash
+
+
+def test_a_name_that_two_services_have_on_one_network_is_found(rules):
+    named = {"networks": {"front": {"aliases": ["api"]}}}
+    assert rules(service(definition=named), service("api")) == {("api", "alias")}
+    elsewhere = {"networks": {"back": {"aliases": ["api"]}}}
+    assert rules(service(definition=elsewhere), service("api")) == set()
+
+
+def test_two_phases_meet_on_an_external_network_and_not_on_their_own(rules):
+    named = {"networks": {"front": {"aliases": ["api"]}}}
+    assert rules(service(definition=named), service("api", phase="later")) == {("api", "alias")}
+    alone = {"networks": {"default": {"aliases": ["api"]}}}
+    assert rules(service(definition=alone), service("api", phase="later", definition={"networks": []})) == set()
+
+
+def test_a_secret_in_an_env_file_is_found_by_its_file(tmp_path):
+    (tmp_path / "web.env").write_text("API_TOKEN=abc\nNAME=web\n")
+    files = platform(tmp_path, core="services: {web: {image: shop/web, env_file: web.env}}\n")
+    (found,) = lint(release(service()), files)
+    assert (found.rule, found.what.partition(" holds")[0]) == ("literal-secret", "env_file web.env.API_TOKEN")
+    assert "abc" not in found.what
 
 
 def test_a_fixed_name_leaves_no_room_for_a_copy(rules):
