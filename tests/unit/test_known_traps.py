@@ -10,9 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/known-traps.md").read_text()
-ROWS = [
-    line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(("| trap", "| what it did"))
-]
+HEADS = ("| trap", "| what it did")
+ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(HEADS)]
 HOW_MANY = 18
 """Ten of Compose and of images, eight of the script."""
 
