@@ -27,13 +27,16 @@ from sutazai_ops.remediation.seeing import see
 from sutazai_ops.remediation.verdict import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import IncidentEntry
+    from sutazai_ops.monitoring.prometheus import Value
+    from sutazai_ops.monitoring.thresholds import Condition
     from sutazai_ops.remediation.observe import Judged, Watched
     from sutazai_ops.remediation.playbook import Rung
+    from sutazai_ops.remediation.seeing import Seen
 
 POLL_SECONDS = 10.0
 """Between two looks: as long as the thresholds need to be evaluated anew (Prometheus every 15 s, the exporter 10)."""
@@ -135,12 +138,17 @@ def _act(watched: Watched, incident: IncidentEntry, rung: Rung, clock: Clock) ->
     except OpsError as error:
         return "failed", error.what
     clock.sleep(rung.grace)
-    if _is_whole(watched, incident, rung, clock):
-        return "helped", note
+    whole = _is_whole(watched, incident, rung, clock)
     seen = see(watched.here, watched.rulebook, clock.now())
-    if ran and not seen.blind and incident.target not in seen.running:
-        return "made it worse", f"{note}; it ran before, and does not run now"
-    return "did not help", note
+    return outcome_of(incident.target, seen, ran=ran, whole=whole), note
+
+
+def outcome_of(target: str, seen: Seen, *, ran: bool, whole: bool) -> str:
+    """What an action came to, from whether its incident was seen whole and its target ran before it."""
+    if whole:
+        return "helped"
+    stopped = ran and not seen.blind and target not in seen.running
+    return "made it worse" if stopped else "did not help"
 
 
 def _is_whole(watched: Watched, incident: IncidentEntry, rung: Rung, clock: Clock) -> bool:
@@ -171,8 +179,13 @@ def _is_verified(watched: Watched, incident: IncidentEntry, rung: Rung) -> bool:
         values = open_prometheus(watched.here).query(signal.recorded).values
     except OpsError:
         return False
-    own = [one for one in values if one.labels.get("service", incident.target) == incident.target]
-    return bool(own) and all(rung.verify.is_true_of(one.value) for one in own)
+    return is_verified(values, rung.verify, incident.target)
+
+
+def is_verified(values: Iterable[Value], condition: Condition, target: str) -> bool:
+    """Whether a condition is true of all values of a target, and of those of no service; no value is not so."""
+    own = [one.value for one in values if one.labels.get("service", target) == target]
+    return bool(own) and all(map(condition.is_true_of, own))
 
 
 def _end(watched: Watched, begun: RepairEntry, outcome: str, note: str, clock: Clock) -> str:

@@ -41,7 +41,7 @@ service-down:
   persists: 2s
   grace: 0s
   ladder:
-    - {act: restart, costs: 1s, grace: 1s, polls: 2}
+    - {act: restart, costs: 1s, grace: 1s, polls: 2, verify: {signal: service_down, below: 1}}
     - {act: recreate, costs: 1s, grace: 1s, polls: 2}
 """
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing, suppress
@@ -405,3 +407,40 @@ def test_a_tick_in_which_nothing_is_broken_skips(here, watched):
     INSTALLATIONS[:] = [here]
     context = dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral(), resources={"operations": Here()})
     assert watch_incidents(context).skip_message == "nothing is broken"
+
+
+def test_a_watch_that_is_killed_in_the_middle_of_a_repair_is_gone_on_with_by_the_next(here, watched):
+    """The program itself, as somebody runs it, and killed as a machine does."""
+    set_mode(here, "act")
+    log = here.ledger.incidents
+    outside = {name: text for name, text in os.environ.items() if not name.startswith("SUTAZAI_")}
+    environment = outside | as_environment(here.settings)
+    command = [sys.executable, "-m", "sutazai_ops.cli", "remediation", "watch", "--every", "0.5"]
+
+    def under_way() -> list[RepairEntry]:
+        return [one for one in log.repairs_since(datetime.now(UTC)) if one.ended_at is None]
+
+    def wait(until, seconds: float = 90) -> None:
+        end_at = time.monotonic() + seconds
+        while not until():
+            assert time.monotonic() < end_at
+            time.sleep(0.1)
+
+    here.engine.stop("cache")
+    first = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait(under_way)
+    finally:
+        first.kill()
+        first.wait()
+    (dead,) = under_way()
+    second = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait(lambda: not under_way())
+    finally:
+        second.terminate()
+        second.wait(60)
+    (ended,) = log.repairs_of(dead.incident)
+    assert (ended.id, ended.outcome) == (dead.id, "helped")
+    assert "ended half-way" in ended.note
+    assert state_of(here, "cache") is State.RUNNING
