@@ -25,8 +25,8 @@ TAGS = {"ops/area": AREA, "dagster/max_retries": "0"}
 MAX_RUNTIME = {"dagster/max_runtime": "3600"}
 """Longer than any rung with its grace."""
 POOL = "repair"
-EVERY_SECONDS = 10
-"""Dagster's loop of sensors turns every five seconds; thresholds are evaluated anew every ten or fifteen."""
+EVERY_SECONDS = 5
+"""As often as Dagster's loop of sensors turns."""
 
 
 class RepairConfig(dg.Config):

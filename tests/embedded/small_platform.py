@@ -47,11 +47,11 @@ service-down:
 
 
 @contextmanager
-def watched_platform(home, alerts=None):
+def watched_platform(home, alerts=None, soon=SOON):
     """It runs, and is watched, until the context ends."""
     (home / "platform").mkdir()
     (home / "platform/core.yaml").write_text(PLATFORM)
-    (home / "thresholds.yaml").write_text(SOON)
+    (home / "thresholds.yaml").write_text(soon)
     (home / "playbooks.yaml").write_text(AT_ONCE)
     settings = Settings(
         home=home,
