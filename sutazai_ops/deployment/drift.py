@@ -133,7 +133,7 @@ def _orphans(release: Release, running: Running) -> Iterator[Drift]:
 
 def _files(release: Release, folder: Path) -> Iterator[Drift]:
     for service in release.services.values():
-        for name, meant, found in changed_copies(service.definition, folder):
+        for name, meant, found in changed_copies(service.definition, folder, release.config_files(service)):
             yield Drift(service.name, service.phase, Kind.FILES, f"file {name}", meant, found)
 
 

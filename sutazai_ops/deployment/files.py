@@ -191,14 +191,17 @@ def _is_as_meant(copy: Copy, target: Path) -> bool:
         return False
 
 
-def changed_copies(definition: Mapping[str, Any], releases: Path) -> Iterator[tuple[str, str, str]]:
+def changed_copies(
+    definition: Mapping[str, Any], releases: Path, configs: Sequence[str] = ()
+) -> Iterator[tuple[str, str, str]]:
     """The copies that a definition of a release names and that are not what they were: name, meant and found.
 
     Args:
         definition: as it stands in a release.
         releases: the folder of releases.
+        configs: the files of its configs, which the release names at its top level.
     """
-    for path, is_private in _copies_named_in(definition):
+    for path, is_private in _copies_named_in(definition, configs):
         digest, _, name = path.removeprefix(f"{FROM_A_RELEASE}/").partition("/")
         try:
             found = _digest_as(is_private, releases / FOLDER / digest / name, name)[:DIGITS]
@@ -208,14 +211,14 @@ def changed_copies(definition: Mapping[str, Any], releases: Path) -> Iterator[tu
             yield name, digest, found
 
 
-def _copies_named_in(definition: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-    """The paths of copies in a definition of a release, and whether each is private."""
+def _copies_named_in(definition: Mapping[str, Any], configs: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """The paths of the copies that a service of a release is given, and whether each is private."""
     env_files = [str(entry["path"] if isinstance(entry, dict) else entry) for entry in definition.get("env_file") or ()]
     mounts = [
         str(entry.get("source") if isinstance(entry, dict) else str(entry).partition(":")[0])
         for entry in definition.get("volumes") or ()
     ]
-    for paths, is_private in ((env_files, True), (mounts, False)):
+    for paths, is_private in ((env_files, True), (mounts, False), (configs, False)):
         yield from ((path, is_private) for path in paths if path.startswith(f"{FROM_A_RELEASE}/"))
 
 

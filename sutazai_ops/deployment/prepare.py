@@ -123,7 +123,8 @@ def prepare_roll_back(here: Deployments, to: int, phases: Sequence[str] | None) 
                 remedy="restore a backup set that the older version made: docs/when-a-deployment-fails.md",
             )
         for service in target.of_phase(phase):
-            for file, _, found in changed_copies(service.definition, here.releases.folder):
+            configs = target.config_files(service)
+            for file, _, found in changed_copies(service.definition, here.releases.folder, configs):
                 raise Refused(
                     f"release {to} mounts {file} into {service.name}, and its copy is {_words(found)}",
                     where=str(here.releases.folder / "files"),
@@ -179,7 +180,7 @@ def _edited(
     for name, service in release.services.items():
         before = last.services.get(name) if last else None
         if name in services and before and before.spec == service.spec:
-            changed = changed_copies(service.definition, folder)
+            changed = changed_copies(service.definition, folder, release.config_files(service))
             found[name] = tuple(Difference(f"file {file}", meant[:8], _short(now)) for file, meant, now in changed)
     return found
 

@@ -21,6 +21,7 @@ from sutazai_ops.engines.labels import PHASE, RELEASE, SPEC
 from sutazai_ops.errors import BadInput, Corrupt, OpsError
 from sutazai_ops.model import Model
 from sutazai_ops.platform.compose_file import ComposeDumper
+from sutazai_ops.platform.mounts import used
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -74,6 +75,12 @@ class Release(Model):
     def of_phase(self, phase: str) -> list[ReleasedService]:
         """The services of a phase, in the order of the release."""
         return [service for service in self.services.values() if service.phase == phase]
+
+    def config_files(self, service: ReleasedService) -> list[str]:
+        """The files of the configs that a service is given, as the phase's Compose file names them."""
+        declared = self.phases[service.phase].top.get("configs", {})
+        named = [declared.get(name, {}) for name in used(service.definition, "configs")]
+        return [str(config["file"]) for config in named if config.get("file")]
 
     def means_the_same_as(self, other: Release | None) -> bool:
         """Whether nothing but the number tells the two apart."""

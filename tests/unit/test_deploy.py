@@ -322,6 +322,20 @@ def test_a_mounted_file_that_was_edited_in_the_release_is_drift_and_put_right(sh
         shop.deployments.prepare_roll_back(1)
 
 
+def test_a_config_that_was_edited_in_the_release_is_drift_and_put_right(shop):
+    (shop.folder / "eye.conf").write_text("open\n")
+    file = shop.folder / "monitoring.yaml"
+    text = file.read_text().replace("eye:1.0'", "eye:1.0', configs: [{source: eye, target: /etc/eye.conf}]")
+    file.write_text(f"{text}configs: {{eye: {{file: ./eye.conf}}}}\n")
+    shop.deploy()
+    (copy,) = shop.deployments.releases.folder.glob("files/*/eye.conf")
+    copy.write_text("shut\n")
+    assert [(drift.service, str(drift.kind)) for drift in shop.deployments.look_for_drift()[1]] == [("eye", "files")]
+    shop.deploy()
+    assert copy.read_text() == "open\n"
+    assert shop.deployments.look_for_drift()[1] == []
+
+
 def test_a_plan_says_how_services_are_made_anew_and_that_limits_do_not_fit(shop):
     shop.engine = None
     (shop.folder / "core.yaml").write_text(BEHIND.format(web="1.0", db="1.0"))
