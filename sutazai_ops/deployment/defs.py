@@ -232,7 +232,8 @@ def _metadata(
             "file": dg.MetadataValue.path(str(deployments.releases.file(release.number, service.phase))),
         }
     if container:
-        metadata |= {"image": container.image, "image_id": container.image_id}
+        image, _, digest = container.image.partition("@")
+        metadata |= {"image": image, "digest": digest or "unresolved", "image_id": container.image_id}
     if container and container.memory:
         metadata["memory_limit_bytes"] = container.memory
     if phase and observed.service in phase.healthy_seconds:

@@ -144,6 +144,7 @@ def test_a_service_is_told_with_release_seconds_memory_and_the_reason(shop):
     _, _, run = shop
     told = told_of(run("deploy_core"))["api"]
     assert {"release", "image", "image_id", "file", "restarts", "memory_bytes", "seconds_to_healthy"} <= told.keys()
+    assert told["digest"] == "unresolved"
     assert (told["act"], told["because"], told["memory_bytes"]) == ("create", "it is new", 2**20)
 
 
