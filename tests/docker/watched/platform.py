@@ -45,6 +45,10 @@ class Watched(Platform):
         phases = read_platform(self.folder).phases
         return [name for phase in phases if phase.name in PHASES for name in phase.services if name != NOT_DEPLOYED]
 
+    def agents(self) -> list[str]:
+        """The services that take tasks."""
+        return [name for name, one in self.containers().items() if "/agent:" in one.attrs["Config"]["Image"]]
+
     def host(self) -> str:
         """The address at which containers reach this host."""
         outside = self.client.networks.get(f"{self.name}-outside").attrs["IPAM"]["Config"][0]

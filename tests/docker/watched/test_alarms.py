@@ -228,7 +228,7 @@ while time.monotonic() < until:
 def test_a_queue_that_nobody_takes_from_is_told(watched: Watched):
     sink = watched.sink
     sink.forget()
-    agents = [name for name, one in watched.containers().items() if "/agent:" in one.attrs["Config"]["Image"]]
+    agents = watched.agents()
     assert len(agents) == 7
     for name in agents:
         watched.containers()[name].stop(timeout=1)
