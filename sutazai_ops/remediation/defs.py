@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from sutazai_ops import human
 from sutazai_ops.errors import OpsError
 from sutazai_ops.orchestration import Operations, telling_dagster
 
@@ -63,7 +64,7 @@ def repair_incident() -> None:
     " where one is due. Switch it on instead of `sutazai-ops remediation watch`.",
     tags=TAGS,
 )
-def watch_incidents(context: dg.SensorEvaluationContext, operations: Operations) -> dg.SensorResult | dg.SkipReason:
+def watch_incidents(context: dg.SensorEvaluationContext, operations: Operations) -> dg.SensorResult:
     """One round; an error of what it asks is told, and changes nothing."""
     from sutazai_ops.remediation.escalation import escalate_all
     from sutazai_ops.remediation.follow import ACTING
@@ -74,7 +75,7 @@ def watch_incidents(context: dg.SensorEvaluationContext, operations: Operations)
         watched = Watched.of(operations.open())
         found = observe(watched, datetime.now(UTC))
     except OpsError as error:
-        return dg.SkipReason(f"nothing was decided: {error.what}")
+        return dg.SensorResult(skip_reason=f"nothing was decided: {error.what}", cursor=context.cursor)
     before: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
     now = {str(one.incident.number): say(one.verdict) for one in found.judged}
     requests = []
@@ -86,10 +87,10 @@ def watch_incidents(context: dg.SensorEvaluationContext, operations: Operations)
     for line in escalate_all(watched.here, found) if found.mode in ACTING else ():
         context.log.info("%s", line)
     cursor = json.dumps(now, sort_keys=True)
-    if not requests and not now:
-        context.update_cursor(cursor)
-        return dg.SkipReason(f"blind: {found.blind}" if found.blind else "nothing is broken")
-    return dg.SensorResult(run_requests=requests, cursor=cursor)
+    if requests:
+        return dg.SensorResult(run_requests=requests, cursor=cursor)
+    lasting = f"no repair is due for {human.count(len(now), 'open incident')}" if now else "nothing is broken"
+    return dg.SensorResult(skip_reason=f"blind: {found.blind}" if found.blind else lasting, cursor=cursor)
 
 
 def decided_at(watched: "Watched", one: "Judged") -> datetime:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.ledger import IncidentEventEntry, VerdictEntry
 from sutazai_ops.monitoring.configuration import rulebook_of
+from sutazai_ops.monitoring.thresholds import read_rulebook
 from sutazai_ops.remediation.guard import DAY, decide
 from sutazai_ops.remediation.incidents import advance, broken_services
 from sutazai_ops.remediation.playbooks import playbook_of, read_playbooks
@@ -75,7 +76,9 @@ class Watched:
         rulebook = rulebook_of(here.settings, here.platform, here.engine.name)
         monitoring = here.settings.monitoring
         own = here.settings.remediation.playbooks
-        return cls(here, rulebook, read_playbooks(rulebook, here.platform.services, own, monitoring.thresholds))
+        # Held against all signals: a playbook is no wrong one where a signal that it asks for cannot be measured.
+        known = read_rulebook(monitoring)
+        return cls(here, rulebook, read_playbooks(known, here.platform.services, own, monitoring.thresholds))
 
 
 def observe(watched: Watched, now: datetime) -> Round:

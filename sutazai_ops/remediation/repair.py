@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.errors import OpsError
 from sutazai_ops.ledger import IncidentEventEntry, RepairEntry
 from sutazai_ops.lock import Held, exclusive, held_by
+from sutazai_ops.monitoring.now import RECORDED
 from sutazai_ops.monitoring.prometheus import open_prometheus
 from sutazai_ops.platform import Tier
 from sutazai_ops.remediation.actions import ACTIONS
@@ -174,9 +175,8 @@ def _is_verified(watched: Watched, incident: IncidentEntry, rung: Rung) -> bool:
     """Whether what the rung asks for besides is so, of the target's own values; no value is not so."""
     if rung.verify is None:
         return True
-    signal = watched.rulebook.signal_of(rung.verify)
     try:
-        values = open_prometheus(watched.here).query(signal.recorded).values
+        values = open_prometheus(watched.here).query(f"{RECORDED}{rung.verify.signal}").values
     except OpsError:
         return False
     return is_verified(values, rung.verify, incident.target)

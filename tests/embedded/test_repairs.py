@@ -400,13 +400,14 @@ def test_a_tick_of_the_sensor_launches_one_run_for_an_attempt_and_that_run_mends
     (done,) = here.ledger.incidents.repairs_of(int(number))
     assert (done.outcome, done.run) == ("helped", run.run_id)
     after = tick(again.cursor)
-    assert after.run_requests == []
+    assert not after.run_requests
+    assert after.skip_reason.skip_message == "no repair is due for 1 open incident"
 
 
 def test_a_tick_in_which_nothing_is_broken_skips(here, watched):
     INSTALLATIONS[:] = [here]
     context = dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral(), resources={"operations": Here()})
-    assert watch_incidents(context).skip_message == "nothing is broken"
+    assert watch_incidents(context).skip_reason.skip_message == "nothing is broken"
 
 
 def test_a_watch_that_is_killed_in_the_middle_of_a_repair_is_gone_on_with_by_the_next(here, watched):
