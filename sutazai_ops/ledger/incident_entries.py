@@ -103,14 +103,14 @@ class RepairEntry:
     holds_state: bool
     """Whether its target holds state."""
     disrupts: bool
-    """Whether it takes something away from users for a while: what does not, counts towards no cap."""
+    """Whether its target is away for a while by it."""
     actor: str
     """Who asked for it: "guard", or a person."""
     started_at: datetime
     ended_at: datetime | None = None
     """None while it is under way, and of one that died."""
     outcome: str = ""
-    """"helped", "did not help", "made it worse", "undone", "failed", "not needed"."""
+    """"helped", "did not help", "made it worse", "failed"; empty while it is under way."""
     note: str = ""
     run: str = ""
     """The Dagster run that did it."""

@@ -26,7 +26,6 @@ HOUR = timedelta(hours=1)
 TONES = {
     "helped": Tone.GOOD,
     "": Tone.UNKNOWN,
-    "not needed": Tone.QUIET,
 }
 """Of what a repair came to; any other outcome is bad."""
 BREAKS = frozenset({"opened", "broken"})

@@ -25,6 +25,7 @@ from sutazai_ops.remediation.diagnostics import collect
 from sutazai_ops.remediation.observe import observe
 from sutazai_ops.remediation.playbooks import playbook_of
 from sutazai_ops.remediation.seeing import see
+from sutazai_ops.remediation.situation import WORSE
 from sutazai_ops.remediation.verdict import Kind
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def outcome_of(target: str, seen: Seen, *, ran: bool, whole: bool) -> str:
     if whole:
         return "helped"
     stopped = ran and not seen.blind and target not in seen.running
-    return "made it worse" if stopped else "did not help"
+    return WORSE if stopped else "did not help"
 
 
 def _is_whole(watched: Watched, incident: IncidentEntry, rung: Rung, clock: Clock) -> bool:

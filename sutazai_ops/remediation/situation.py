@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from sutazai_ops.remediation.playbook import Playbook
     from sutazai_ops.remediation.verdict import Mode
 
-NOT_COUNTED = frozenset({"not needed"})
-"""Outcomes of what was never done to its target."""
-WORSE = frozenset({"made it worse", "undone"})
+WORSE = "made it worse"
+"""The outcome of a repair after which what ran before does not run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,11 +154,6 @@ def test_a_rung_whose_condition_does_not_hold_is_passed_over():
     assert decide(replace(situation, failed_checks=frozenset({Check.RUNS}))).rung == "recreate"
 
 
-def test_what_was_found_not_needed_counts_nowhere():
-    never = [repair(incident=7, outcome="not needed", started_at=NOW - n * MINUTE) for n in range(1, 9)]
-    assert decide(given_that(world={"repairs": never})).rung == "restart"
-
-
 def test_the_cause_is_the_deepest_of_what_is_broken_beneath():
     edge = given_that(incident={"target": "edge"}, world={"broken": {"backend": "down", "postgres": "down"}})
     assert decide(edge).facts["dependency"] == "postgres"
@@ -212,7 +207,7 @@ def test_each_further_repair_doubles_the_time_to_the_next_up_to_an_hour():
 
 
 def test_a_breaker_closes_after_its_time_for_one_try():
-    worse = [repair(outcome="undone", started_at=NOW - 61 * MINUTE)]
+    worse = [repair(outcome="made it worse", started_at=NOW - 61 * MINUTE)]
     assert decide(given_that(world={"repairs": worse})).kind is Kind.ACT
 
 

@@ -192,7 +192,7 @@ def test_whatever_breaks_no_cap_is_exceeded_and_nothing_is_done_that_should_not_
         for closed in traced.closed:
             covers = closed.services is None or target in closed.services
             assert not (covers and closed.start <= one.elapsed < closed.until)
-        if one.repair.holds_state:
+        if one.repair.holds_state and one.repair.disrupts:
             service = traced.services[target]
             assert service.may_disrupt
             assert service.backup_age is not None
