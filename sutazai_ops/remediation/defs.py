@@ -8,6 +8,7 @@ Its cursor holds what was decided last about each incident, so that a tick tells
 """
 
 import json
+import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ from sutazai_ops.orchestration import Operations, telling_dagster
 
 if TYPE_CHECKING:
     from sutazai_ops.remediation.observe import Judged, Watched
+
+# Whenever Dagster binds resources it copies a sensor by an argument of which it then warns itself, at every start.
+warnings.filterwarnings("ignore", r"Parameter `owners` of initializer `SensorDefinition", dg.BetaWarning)
 
 AREA = "remediation"
 TAGS = {"ops/area": AREA, "dagster/max_retries": "0"}
