@@ -25,6 +25,7 @@ from sutazai_ops.commands import (
     incidents,
     ledger,
     lint,
+    maintenance,
     platform,
     probe,
     remediation,
@@ -61,6 +62,8 @@ app.add_typer(status_page.app, name="status-page")
 app.add_typer(remediation.app, name="remediation")
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(maintenance.app, name="maintenance")
+app.command("silence")(maintenance.silence)
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(images.app, name="images")
 app.add_typer(config.app, name="config")

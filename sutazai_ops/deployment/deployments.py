@@ -10,7 +10,7 @@ import getpass
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sutazai_ops.deployment import inputs
@@ -23,9 +23,11 @@ from sutazai_ops.deployment.release import Outcome, Releases
 from sutazai_ops.engines import Act
 from sutazai_ops.errors import BadInput, OpsError, Refused, Unreachable
 from sutazai_ops.lock import Held, exclusive
+from sutazai_ops.maintenance import deploying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from sutazai_ops.deployment.deploy import PhaseReport
     from sutazai_ops.deployment.drift import Drift
@@ -129,7 +131,8 @@ class Deployments:
                 )
             inputs.copy_mounted_files(prepared.inputs, self.releases.folder)
             self._write(prepared.release, because)
-            done = carry_out(self, prepared.release, prepared.plan, prepared.phases, progress)
+            with self._untold(prepared.plan.changes, because):
+                done = carry_out(self, prepared.release, prepared.plan, prepared.phases, progress)
             return Report(prepared.plan, done, gate)
 
     def _pass_gate(self, prepared: Prepared, override: str | None, progress: Progress) -> str:
@@ -170,7 +173,9 @@ class Deployments:
         with self.locked(because, progress):
             prepared = self.prepare_roll_back(to, phases)
             self._write(prepared.release, because)
-            return Report(prepared.plan, carry_out(self, prepared.release, prepared.plan, prepared.phases, progress))
+            with self._untold(prepared.plan.changes, because):
+                done = carry_out(self, prepared.release, prepared.plan, prepared.phases, progress)
+            return Report(prepared.plan, done)
 
     def recreate(self, progress: Progress, service: str, because: str) -> int:
         """Make a service anew as the current release means it, under the lock; behind a proxy without losing a request.
@@ -187,7 +192,9 @@ class Deployments:
             if release is None or service not in release.services:
                 raise Refused(f"no release has {service}", remedy=f"sutazai-ops deploy --services {service}")
             phase = release.services[service].phase
-            apply(self, release, phase, [Step(service, phase, Act.RUNTIME_DRIFT, because)], progress)
+            steps = [Step(service, phase, Act.RUNTIME_DRIFT, because)]
+            with self._untold(steps, because):
+                apply(self, release, phase, steps, progress)
             return release.number
 
     def look_for_drift(self) -> tuple[int, list[Drift]]:
@@ -282,6 +289,12 @@ class Deployments:
                 ):
                     self._wait(stack, what, time.monotonic() + seconds)
             yield
+
+    def _untold(self, steps: Sequence[Step], because: str) -> AbstractContextManager[None]:
+        """Tell nobody of the services that these steps touch while they are done."""
+        phases = len({step.phase for step in steps})
+        at_most = timedelta(seconds=LEFT_BEHIND_SECONDS * phases)
+        return deploying(self.installation.ledger, [step.service for step in steps], because, at_most)
 
     def _wait(self, stack: ExitStack, what: str, deadline: float) -> None:
         while True:

@@ -22,6 +22,7 @@ from sutazai_ops.ledger.entries import (
     Restore,
     SetEntry,
     VerificationEntry,
+    WindowEntry,
 )
 from sutazai_ops.ledger.incident_entries import (
     IncidentEntry,
@@ -52,6 +53,7 @@ __all__ = [
     "SetEntry",
     "VerdictEntry",
     "VerificationEntry",
+    "WindowEntry",
     "open_ledger",
 ]
 

@@ -201,3 +201,18 @@ class NoticeUpdateEntry:
     state: str
     text: str
     actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEntry:
+    """A time in which nobody is told of some services."""
+
+    number: int
+    """What a person calls it by; 0 for one that is not written down yet."""
+    kind: str
+    services: Sequence[str]
+    """None means all."""
+    reason: str
+    starts_at: datetime
+    ends_at: datetime
+    actor: str

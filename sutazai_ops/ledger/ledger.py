@@ -25,6 +25,7 @@ from sutazai_ops.ledger.entries import (
     Restore,
     SetEntry,
     VerificationEntry,
+    WindowEntry,
 )
 from sutazai_ops.ledger.errors import speaking
 from sutazai_ops.ledger.tables import (
@@ -40,6 +41,7 @@ from sutazai_ops.ledger.tables import (
     questions,
     restores,
     verifications,
+    windows,
 )
 
 if TYPE_CHECKING:
@@ -201,6 +203,28 @@ class Ledger:
             entry = NoticeUpdateEntry(**_without_id(row))
             said[entry.notice].append(entry)
         return [(one, said[one.number]) for one in found]
+
+    def record_window(self, entry: WindowEntry) -> int:
+        """Write down a time in which nobody is told; returns its number."""
+        row = {name: value for name, value in asdict(entry).items() if name != "number"}
+        with self._writing() as connection:
+            return int(connection.scalar(insert(windows).values(row).returning(windows.c.number)) or 0)
+
+    def end_window(self, number: int, at: datetime) -> None:
+        """Write down that a window ends at `at`, where it would have lasted longer."""
+        with self._writing() as connection:
+            lasts = (windows.c.number == number) & (windows.c.ends_at > at)
+            connection.execute(update(windows).where(lasts).values(ends_at=at))
+
+    def windows_since(self, since: datetime) -> list[WindowEntry]:
+        """The windows that have not ended at `since`, those to come among them, by their beginning."""
+        query = select(windows).where(windows.c.ends_at > since).order_by(windows.c.starts_at, windows.c.number)
+        return [WindowEntry(**row) for row in self._rows(query)]
+
+    def find_window(self, number: int) -> WindowEntry | None:
+        """The window of that number; None where there is none."""
+        found = [WindowEntry(**row) for row in self._rows(select(windows).where(windows.c.number == number))]
+        return found[0] if found else None
 
     def recent_deployments(self, limit: int) -> list[DeploymentEntry]:
         """The newest first."""

@@ -324,3 +324,15 @@ remediation_modes = Table(
     Column("actor", String, nullable=False),
     Column("reason", Text, nullable=False),
 )
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("services", JSON, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("starts_at", UtcTime, nullable=False),
+    Column("ends_at", UtcTime, nullable=False, index=True),
+    Column("actor", String, nullable=False),
+)

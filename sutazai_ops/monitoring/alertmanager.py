@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sutazai_ops.monitoring.scrape import SECRETS
+from sutazai_ops.monitoring.thresholds import ALL, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sutazai_ops.monitoring.thresholds import Rulebook
+    from sutazai_ops.monitoring.thresholds import Rulebook, Threshold
     from sutazai_ops.platform import Platform
     from sutazai_ops.settings import AlertSettings, Receiver
 
@@ -154,6 +155,7 @@ def _routes(alerts: AlertSettings) -> Iterator[dict[str, Any]]:
         "group_wait": "0s",
         "routes": [{"receiver": name, "continue": True} for name in alerts.receivers],
     }
+    yield {"receiver": NOBODY, "matchers": [f'severity="{Severity.NONE}"']}
     for name, receiver in alerts.receivers.items():
         route: dict[str, Any] = {"receiver": name, "continue": True}
         # Whoever takes both takes what has neither too, such as an alert of somebody else's rules.
@@ -200,9 +202,15 @@ def _same_cause(rulebook: Rulebook) -> Iterator[dict[str, Any]]:
             is_of_a_service = "service" in rulebook.signal_of(threshold).labels
             yield {
                 "source_matchers": [f'alertname="{threshold.name}"'],
-                "target_matchers": [f'alertname=~"{"|".join(threshold.inhibits)}"'],
+                "target_matchers": [_whatever_says_nothing_beside(threshold)],
                 **({"equal": ["service"]} if is_of_a_service else {}),
             }
+
+
+def _whatever_says_nothing_beside(threshold: Threshold) -> str:
+    if ALL in threshold.inhibits:
+        return f'alertname!="{threshold.name}"'
+    return f'alertname=~"{"|".join(threshold.inhibits)}"'
 
 
 def _what_it_stands_on(platform: Platform) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sutazai_ops.monitoring.alertmanager import WATCHDOG
 from sutazai_ops.monitoring.duration import format_duration
 from sutazai_ops.monitoring.thresholds import Severity, Side, Watcher
 from sutazai_ops.monitoring.wording import show_level
@@ -22,7 +23,7 @@ MADE = "<!-- Made by `make docs` from signals.yaml and thresholds.yaml; changes 
 TOLD = {
     Severity.PAGE: "It wakes somebody.",
     Severity.TICKET: "It can wait for the morning.",
-    Severity.NONE: "It goes to nobody but the address outside that listens for it.",
+    Severity.NONE: "Nobody is told of it.",
 }
 
 
@@ -79,7 +80,7 @@ def _command(threshold: Threshold) -> str:
 
 
 def _how_to_tell(threshold: Threshold) -> str:
-    if threshold.severity is Severity.NONE:
+    if threshold.name == WATCHDOG:
         return "You know that it is well as long as it fires."
     return f"You know that it is mended when `sutazai-ops alerts` no longer shows `{threshold.name}`."
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PACKAGED = Path(__file__).with_name("thresholds.yaml")
 DAY_SECONDS = 86_400
+ALL = "all"
+"""Among what a threshold inhibits: every other one."""
 
 
 class Severity(StrEnum):
@@ -125,7 +127,7 @@ class Threshold(Condition):
     playbook: Name | Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
     """What may mend it by itself."""
     inhibits: tuple[str, ...] = ()
-    """Thresholds that say nothing new while this one fires, for the same service."""
+    """Thresholds that say nothing new while this one fires, for the same service; `all` for every other one of it."""
     because: str = ""
     """Why this level and this time, and where that was read."""
     summary: str
@@ -153,8 +155,9 @@ class Rulebook(Model):
             for name, one in self.thresholds.items()
             if one.signal in known and (one.while_ is None or one.while_.signal in known)
         }
+        may_be_named = {*there, ALL}
         thresholds = {
-            name: one.model_copy(update={"inhibits": tuple(other for other in one.inhibits if other in there)})
+            name: one.model_copy(update={"inhibits": tuple(other for other in one.inhibits if other in may_be_named)})
             for name, one in there.items()
         }
         return Rulebook(signals=signals, thresholds=thresholds)
@@ -232,7 +235,7 @@ def _check(
                 remedy="shorten it, or raise monitoring.retention_days",
             )
     for i, name in enumerate(threshold.inhibits):
-        if name not in thresholds:
+        if name != ALL and name not in thresholds:
             remedy = nearest(name, thresholds) or "remove it"
             raise entry.refuse(f"there is no threshold {name!r} to inhibit", "inhibits", i, remedy=remedy)
     for key, text in (("summary", threshold.summary), ("next", threshold.next)):

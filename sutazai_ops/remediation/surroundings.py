@@ -9,6 +9,7 @@ from sutazai_ops.deployment.meant import meant_to_run
 from sutazai_ops.deployment.release import Releases
 from sutazai_ops.errors import OpsError
 from sutazai_ops.lock import held_by
+from sutazai_ops.maintenance import in_force
 from sutazai_ops.monitoring.duration import parse_duration
 from sutazai_ops.monitoring.servers import is_alertmanager, is_exporter, is_prometheus
 from sutazai_ops.platform import Tier
@@ -58,9 +59,13 @@ def grace_of(definition: Mapping[str, Any]) -> timedelta | None:
 
 
 def closures_of(here: Installation, now: datetime) -> list[Closure]:
-    """What covers targets now: a deployment under way."""
+    """What covers targets now: a deployment under way, and the windows that are open."""
+    open_now = [
+        Closure(one.kind, one.reason, one.starts_at, one.ends_at, frozenset(one.services) or None)
+        for one in in_force(here.ledger, now)
+    ]
     holder = held_by(Releases(here.settings.releases).folder)
-    return [] if holder is None else [Closure("deployment", str(holder), now)]
+    return open_now if holder is None else [Closure("deployment", str(holder), now), *open_now]
 
 
 def backup_ages(here: Installation, incidents: Iterable[IncidentEntry], now: datetime) -> dict[str, timedelta]:

@@ -153,8 +153,8 @@ class TestWhatIsWatchedHere:
 
     def test_elsewhere_only_what_prometheus_cannot_see_is(self):
         book = watched_here(PACKAGED, frozenset({OURS}), engine="compose")
-        assert book.thresholds.keys() == {"prometheus_blind", "alertmanager_blind"}
-        assert book.signals.keys() == {"prometheus_age", "alertmanager_age"}
+        assert book.thresholds.keys() == {"prometheus_blind", "alertmanager_blind", "maintenance"}
+        assert book.signals.keys() == {"prometheus_age", "alertmanager_age", "maintenance"}
 
 
 class Chat:

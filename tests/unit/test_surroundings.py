@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sutazai_ops.installation import Installation
-from sutazai_ops.ledger import ModeEntry
+from sutazai_ops.ledger import ModeEntry, WindowEntry
 from sutazai_ops.lock import exclusive
 from sutazai_ops.platform import read_platform
 from sutazai_ops.remediation.playbook import Check
@@ -77,6 +77,15 @@ def test_a_deployment_under_way_covers_everything(here):
         (closure,) = closures_of(here, NOW)
         assert closure.covers("db", NOW)
         assert closure.reason.startswith("deploy (process ")
+
+
+def test_a_window_covers_the_services_that_it_names_until_its_end(here):
+    end = NOW + timedelta(hours=1)
+    here.ledger.record_window(WindowEntry(0, "silence", ["db"], "new disk", NOW, end, "eve"))
+    (closure,) = closures_of(here, NOW)
+    assert (closure.kind, closure.reason) == ("silence", "new disk")
+    assert [closure.covers(name, NOW) for name in ("db", "cache")] == [True, False]
+    assert closures_of(here, end) == []
 
 
 def test_what_is_not_known_is_not_so(here):

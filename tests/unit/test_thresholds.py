@@ -74,7 +74,7 @@ def test_what_is_blind_or_dead_wakes_somebody() -> None:
 
 def test_only_what_prometheus_cannot_see_is_watched_by_the_exporter() -> None:
     watched = [name for name, one in PACKAGED.thresholds.items() if one.watch is Watcher.EXPORTER]
-    assert watched == ["prometheus_blind", "alertmanager_blind"]
+    assert watched == ["prometheus_blind", "alertmanager_blind", "maintenance"]
 
 
 def test_a_dead_monitor_is_told_within_two_minutes() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.monitoring import evaluation
 from sutazai_ops.monitoring.evaluation import State, annotations_of, labels_of
 from sutazai_ops.monitoring.promql import Samples, asked_ranges
-from sutazai_ops.monitoring.thresholds import Rulebook, Watcher
+from sutazai_ops.monitoring.thresholds import ALL, Rulebook, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -152,7 +152,9 @@ def watched_here(rulebook: Rulebook, exporters: frozenset[str], *, engine: str) 
     asked = {one.signal for one in mine.values()} | {one.while_.signal for one in mine.values() if one.while_}
     return Rulebook(
         signals={name: one for name, one in there.signals.items() if name in asked},
-        thresholds={name: one.model_copy(update={"inhibits": ()}) for name, one in mine.items()},
+        thresholds={
+            name: one.model_copy(update={"inhibits": tuple({ALL} & {*one.inhibits})}) for name, one in mine.items()
+        },
     )
 
 

@@ -11,6 +11,7 @@ from sutazai_ops.monitoring.exporter.collectors.dagster import DagsterCollector,
 from sutazai_ops.monitoring.exporter.collectors.drift import DriftCollector
 from sutazai_ops.monitoring.exporter.collectors.engine import EngineCollector
 from sutazai_ops.monitoring.exporter.collectors.host import HostCollector
+from sutazai_ops.monitoring.exporter.collectors.maintenance import MaintenanceCollector
 from sutazai_ops.monitoring.exporter.collectors.models import InferenceCollector, ModelsCollector, is_ollama
 from sutazai_ops.monitoring.exporter.collectors.queues import QueuesCollector
 from sutazai_ops.monitoring.exporter.collectors.watched import WatchedCollector, kind_of
@@ -34,6 +35,7 @@ def collectors_for(
     yield EngineCollector(engine, services, tallies, interval=interval)
     yield ClockCollector(interval=interval)
     yield DriftCollector(settings, services, interval=interval)
+    yield MaintenanceCollector(settings, services, interval=interval)
     if engine.name == "embedded":
         yield HostCollector(settings.home, interval=interval)
     if any(service.queues for service in services()):

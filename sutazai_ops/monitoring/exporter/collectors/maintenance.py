@@ -1,0 +1,62 @@
+"""Of which services nobody is told now: the windows of maintenance, silences and deployments that the ledger holds.
+
+Read by questions of its own, as in `drift.py`. What cannot be read silences nobody.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sutazai_ops.monitoring.exporter.collectors.drift import ledger_place
+from sutazai_ops.monitoring.exporter.measured import Measured, Round
+from sutazai_ops.reading import content, moment, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sutazai_ops.platform import Service
+    from sutazai_ops.settings import Settings
+
+WINDOWS = "SELECT services, starts_at, ends_at FROM windows ORDER BY ends_at DESC LIMIT 200"
+"""Those that end last: none that holds is missing among them, short of two hundred that do."""
+EVERY_SECONDS = 10.0
+"""A deployment opens its window just before it takes a service away."""
+
+
+class MaintenanceCollector:
+    """A collector: which services are under maintenance."""
+
+    name = "maintenance"
+
+    def __init__(
+        self,
+        settings: Settings,
+        services: Callable[[], Sequence[Service]],
+        *,
+        interval: float,
+        seconds: float = 15,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.interval, self.seconds = min(interval, EVERY_SECONDS), seconds
+        self._settings, self._services, self._now = settings, services, now
+
+    def collect(self) -> Round:
+        """Read it. Before anything was written down there is nothing to tell.
+
+        Raises:
+            OpsError: when the ledger cannot be read.
+        """
+        place = ledger_place(self._settings)
+        if isinstance(place, Path) and not place.exists():
+            return Round()
+        with reading(place) as ask:
+            rows = ask(WINDOWS)
+        names = sorted({name for row in rows for name in self._covered(row)})
+        return Round(tuple(Measured("sutazai_maintenance", 1, {"service": name}) for name in names))
+
+    def _covered(self, row: Sequence[Any]) -> Iterator[str]:
+        services, starts_at, ends_at = row
+        if moment(starts_at).timestamp() <= self._now() < moment(ends_at).timestamp():
+            yield from content(services) or (one.name for one in self._services())

@@ -1,0 +1,159 @@
+"""Windows in which nobody is told: who is silenced, for how long, and that it ends by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+from rulebooks import PACKAGED
+
+from sutazai_ops.errors import BadInput, OpsError, Refused
+from sutazai_ops.ledger import WindowEntry, open_ledger
+from sutazai_ops.maintenance import close, deploying, in_force, open_window
+from sutazai_ops.monitoring.alertmanager import alertmanager_file
+from sutazai_ops.monitoring.exporter.alerting import Alerting, watched_here
+from sutazai_ops.monitoring.exporter.collectors.maintenance import MaintenanceCollector
+from sutazai_ops.monitoring.exporter.kept import KeptAlerts
+from sutazai_ops.monitoring.exporter.telling import is_inhibited
+from sutazai_ops.monitoring.presence import ON_THE_EMBEDDED_ENGINE
+from sutazai_ops.monitoring.promql import Sample
+from sutazai_ops.platform import read_platform
+from sutazai_ops.settings import PACKAGED_PLATFORM, AlertSettings, Settings
+
+NOW = datetime(2026, 11, 26, 10, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+KNOWN = ("postgres", "redis")
+
+
+def window(**changes) -> WindowEntry:
+    return replace(WindowEntry(0, "maintenance", ["redis"], "new disk", NOW, NOW + HOUR, "eve"), **changes)
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return Settings(home=tmp_path)
+
+
+@pytest.fixture
+def ledger(settings):
+    return open_ledger(settings)
+
+
+def figures(settings, now) -> set[str]:
+    platform = [one for one in read_platform(PACKAGED_PLATFORM) if one.name in KNOWN]
+    collector = MaintenanceCollector(settings, lambda: platform, interval=30, now=now.timestamp)
+    return {one.labels["service"] for one in collector.collect().measured}
+
+
+class TestWindows:
+    def test_one_holds_from_its_beginning_until_its_end(self, ledger):
+        opened = open_window(ledger, window(starts_at=NOW + HOUR, ends_at=NOW + 2 * HOUR), known=KNOWN, now=NOW)
+        assert opened.number == 1
+        assert [in_force(ledger, NOW + n * HOUR / 2) == [opened] for n in range(5)] == [False, False, True, True, False]
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"services": ["redsi"]}, "no service 'redsi'"),
+            ({"reason": " "}, "needs a reason"),
+            ({"ends_at": NOW}, "has to end after"),
+            ({"starts_at": NOW - 2 * HOUR, "ends_at": NOW - HOUR}, "has to end after"),
+            ({"ends_at": NOW + timedelta(days=15)}, "hides what is broken"),
+        ],
+    )
+    def test_one_that_says_nothing_or_never_ends_is_refused(self, ledger, changes, words):
+        with pytest.raises(BadInput, match=words):
+            open_window(ledger, window(**changes), known=KNOWN, now=NOW)
+        assert ledger.windows_since(NOW - 30 * HOUR) == []
+
+    def test_a_closed_one_is_over_and_is_closed_once(self, ledger):
+        number = open_window(ledger, window(), known=KNOWN, now=NOW).number
+        close(ledger, number, NOW + HOUR / 2)
+        assert in_force(ledger, NOW + HOUR / 2) == []
+        with pytest.raises(Refused, match="is over since"):
+            close(ledger, number, NOW + HOUR)
+        with pytest.raises(BadInput, match="no window 7"):
+            close(ledger, 7, NOW)
+
+    def test_a_deployment_opens_its_own_and_closes_it_however_it_ends(self, ledger):
+        def fail():
+            with deploying(ledger, ["redis"], "deploy", HOUR):
+                (found,) = in_force(ledger, datetime.now(UTC))
+                assert (found.kind, found.services, found.reason) == ("deployment", ["redis"], "deploy")
+                raise OpsError("it does not come up")
+
+        with pytest.raises(OpsError, match="come up"):
+            fail()
+        assert in_force(ledger, datetime.now(UTC)) == []
+
+    def test_what_a_killed_deployment_left_open_ends_with_the_next_and_with_its_own_end(self, ledger):
+        now = datetime.now(UTC)
+        left = ledger.record_window(window(kind="deployment", starts_at=now - HOUR, ends_at=now + HOUR))
+        kept = ledger.record_window(window(starts_at=now - HOUR, ends_at=now + HOUR))
+        with deploying(ledger, ["postgres"], "deploy", HOUR):
+            assert left not in {one.number for one in in_force(ledger, datetime.now(UTC))}
+        assert [one.number for one in in_force(ledger, datetime.now(UTC))] == [kept]
+        assert in_force(ledger, now + HOUR) == []
+
+
+class TestExporter:
+    def test_it_shows_the_services_of_the_windows_that_hold(self, settings, ledger):
+        ledger.record_window(window())
+        ledger.record_window(window(services=["postgres"], starts_at=NOW + HOUR, ends_at=NOW + 2 * HOUR))
+        assert figures(settings, NOW) == {"redis"}
+        assert figures(settings, NOW + HOUR) == {"postgres"}
+        assert figures(settings, NOW + 2 * HOUR) == set()
+
+    def test_one_that_names_no_service_is_of_all(self, settings, ledger):
+        ledger.record_window(window(services=[]))
+        assert figures(settings, NOW) == set(KNOWN)
+
+    def test_without_a_ledger_nobody_is_silenced(self, settings):
+        assert figures(settings, NOW) == set()
+
+
+class TestTelling:
+    def test_the_embedded_engine_tells_nothing_of_it_and_all_of_the_rest(self, tmp_path):
+        down = [
+            Sample("sutazai_service_state", {"service": name, "phase": "core", "state": "stopped"}, 1) for name in KNOWN
+        ]
+        samples = [*down, Sample("sutazai_maintenance", {"service": "redis"}, 1)]
+        book = watched_here(PACKAGED, ON_THE_EMBEDDED_ENGINE, engine="embedded")
+        clock = iter(range(1_795_651_740, 1_795_652_000, 60))
+        alerting = Alerting(book, lambda: samples, KeptAlerts(tmp_path), "https://runbooks", now=lambda: next(clock))
+        alerting.evaluate()
+        alerting.evaluate()
+        notices = alerting.notices()
+        told = {
+            (one.threshold, one.service)
+            for one in notices
+            if one.threshold == "service_down" and not is_inhibited(one, notices, book)
+        }
+        assert told == {("service_down", "postgres")}
+        assert {one.service for one in notices if one.threshold == "service_down"} == set(KNOWN)
+
+    def test_an_alert_of_no_service_is_told_during_maintenance_of_one(self, tmp_path):
+        book = watched_here(PACKAGED, ON_THE_EMBEDDED_ENGINE, engine="embedded")
+        samples = [
+            Sample("sutazai_maintenance", {"service": "redis"}, 1),
+            Sample("sutazai_clock_step_seconds", {}, 9),
+        ]
+        alerting = Alerting(book, lambda: samples, KeptAlerts(tmp_path), "https://runbooks")
+        alerting.evaluate()
+        notices = alerting.notices()
+        jumped = next(one for one in notices if one.threshold == "clock_jumped")
+        assert any(one.threshold == "maintenance" for one in notices)
+        assert not is_inhibited(jumped, notices, book)
+
+    def test_alertmanager_holds_back_every_other_alert_of_the_service_and_tells_nobody_of_the_window(self):
+        told = yaml.safe_load(alertmanager_file(read_platform(PACKAGED_PLATFORM), AlertSettings(), PACKAGED))
+        assert {
+            "source_matchers": ['alertname="maintenance"'],
+            "target_matchers": ['alertname!="maintenance"'],
+            "equal": ["service"],
+        } in told["inhibit_rules"]
+        routes = told["route"]["routes"]
+        assert {"receiver": "(nobody)", "matchers": ['severity="none"']} in routes
+        assert "maintenance" in watched_here(PACKAGED, frozenset({"sutazai"}), engine="compose").thresholds
