@@ -44,7 +44,7 @@ def production_schedule(job: str, cron: str, settings: Settings, when: str) -> d
         settings: the environment and the time zone.
         when: for people, such as "every hour".
     """
-    in_production = settings.environment == "production"
+    in_production = settings.runs_by_itself
     return dg.ScheduleDefinition(
         name=job,
         job_name=job,

@@ -358,6 +358,11 @@ class Settings(BaseSettings):
         return self.home / "status-page" / "basis.json"
 
     @property
+    def runs_by_itself(self) -> bool:
+        """Whether schedules are meant to run."""
+        return self.environment == "production"
+
+    @property
     def is_strict(self) -> bool:
         """Whether a deployment refuses whatever the lint finds."""
         return self.environment == "production" if self.deploy.strict is None else self.deploy.strict

@@ -157,6 +157,20 @@ class TestWhatIsWatchedHere:
         assert book.signals.keys() == {"prometheus_age", "alertmanager_age", "maintenance"}
 
 
+@pytest.mark.parametrize(("scheduled", "told"), [(1, {"backup_stale", "backup_unverified"}), (0, set())])
+def test_a_missing_backup_is_told_only_where_one_is_meant_to_be_made_by_itself(tmp_path, scheduled, told):
+    """In a development environment `backup_stale` fired for ever."""
+    figures = {"scheduled": scheduled, "age_seconds": math.inf, "verified_age_seconds": math.inf}
+    samples = [Sample(f"sutazai_backup_{name}", {}, value) for name, value in figures.items()]
+    book = watched_here(PACKAGED, ON_THE_EMBEDDED_ENGINE, engine="embedded")
+    alerting = Alerting(
+        book, lambda: samples, KeptAlerts(tmp_path), "https://runbooks", now=iter(range(0, 900, 400)).__next__
+    )
+    alerting.evaluate()
+    alerting.evaluate()
+    assert {one.threshold for one in alerting.notices() if one.threshold.startswith("backup_")} == told
+
+
 class Chat:
     """Remembers what it was told, and can be down."""
 

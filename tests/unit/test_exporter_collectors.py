@@ -57,6 +57,10 @@ class TestBackups:
         now = (FIRST + timedelta(days=days)).timestamp()
         return BackupsCollector(store, interval=30, now=lambda: now).collect()
 
+    def test_it_says_whether_a_schedule_is_meant_to_make_them(self, store):
+        told = [BackupsCollector(store, interval=30, is_scheduled=one).collect() for one in (True, False)]
+        assert [figures(one)["backup_scheduled"] for one in told] == [1, 0]
+
     def test_where_nothing_was_ever_backed_up_the_age_has_no_end(self, store):
         found = figures(self.collect(store))
         assert found["backup_age_seconds"] == found["backup_verified_age_seconds"] == math.inf

@@ -82,6 +82,9 @@ class Watched(Platform):
             "SUTAZAI_MONITORING__THRESHOLDS": str(self.home / "thresholds.yaml"),
             "SUTAZAI_ALERTS__RECEIVERS": json.dumps(receivers),
             "SUTAZAI_DEPLOY__ALLOW_OVERCOMMIT": "true",
+            # Only where backups are meant to be made by themselves is a missing one told.
+            "SUTAZAI_ENVIRONMENT": "production",
+            "SUTAZAI_DEPLOY__STRICT": "false",
         }
 
     def address(self, service: str) -> str:

@@ -41,7 +41,7 @@ def collectors_for(
     if any(service.queues for service in services()):
         yield QueuesCollector(engine, services, interval=interval)
     if any(service.is_backed_up for service in services()):
-        yield BackupsCollector(watch.store, interval=interval)
+        yield BackupsCollector(watch.store, interval=interval, is_scheduled=settings.runs_by_itself)
     if any(map(is_ollama, services())):
         every = settings.monitoring.inference_every_seconds
         yield ModelsCollector(engine, services, interval=interval)

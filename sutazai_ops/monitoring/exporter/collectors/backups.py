@@ -34,10 +34,16 @@ class BackupsCollector:
     name = "backups"
 
     def __init__(
-        self, store: Store, *, interval: float, seconds: float = 30, now: Callable[[], float] = time.time
+        self,
+        store: Store,
+        *,
+        interval: float,
+        seconds: float = 30,
+        is_scheduled: bool = True,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.interval, self.seconds = interval, seconds
-        self._store, self._now = store, now
+        self._store, self._is_scheduled, self._now = store, is_scheduled, now
 
     def collect(self) -> Round:
         """List them; sets that were copied from elsewhere are left out.
@@ -54,7 +60,8 @@ class BackupsCollector:
         sets = [
             Measured("sutazai_backup_sets", counts[state], {"state": state}) for state in sorted({*STATES.values()})
         ]
-        return Round((*sets, *self._newest([one for one in own if one.summary and not one.problem])))
+        scheduled = Measured("sutazai_backup_scheduled", float(self._is_scheduled))
+        return Round((scheduled, *sets, *self._newest([one for one in own if one.summary and not one.problem])))
 
     def _newest(self, usable: list[BackupSet]) -> Iterator[Measured]:
         verified = [one for one in usable if one.outcome is Outcome.VERIFIED]
