@@ -1,0 +1,39 @@
+"""Incidents out of what a real Prometheus says, on containers: the cause is told from what merely stands on it."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from .platform import WITHIN_SECONDS, Watched
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+
+def decided(watched: Watched) -> dict[tuple[str, str], tuple[str, str]]:
+    """Look once; the last verdict's kind and reason about every incident that lasts, by target and symptom."""
+    done = watched.ops("remediation", "watch", "--once")
+    assert done.returncode == 0, done.stderr
+    listed = watched.ops("incidents", "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    return {
+        (one["target"], one["symptom"]): (one["verdict"]["kind"], one["verdict"]["reason"])
+        for one in json.loads(listed.stdout)
+    }
+
+
+def test_of_a_dead_database_it_is_known_that_what_stands_on_it_is_not_to_be_repaired(watched: Watched):
+    watched.containers()["postgres"].stop()
+    try:
+        until = time.monotonic() + WITHIN_SECONDS
+        wanted = {
+            ("postgres", "service-down"): ("escalate", "it holds state, and no verified backup is fresh enough"),
+            ("backend", "service-down"): ("skip", "what it depends on is broken"),
+        }
+        while not wanted.items() <= (found := decided(watched)).items():
+            assert time.monotonic() < until, found
+            time.sleep(5)
+    finally:
+        watched.containers()["postgres"].start()
