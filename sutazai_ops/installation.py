@@ -10,6 +10,8 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from sutazai_ops.host_mounts import shares_its_mounts
+
 if TYPE_CHECKING:
     from sutazai_ops.backups.store import Store
     from sutazai_ops.engines import Engine
@@ -75,6 +77,7 @@ def _given(settings: Settings) -> dict[str, str]:
         "STATUS_FOLDER": str(settings.status_page_folder),
         # Whoever reads what only the owner of the home folder may read has to be that owner.
         "HOME_OWNER": owner,
+        "HOST_MOUNT": "ro,rslave" if shares_its_mounts() else "ro",
         "PROMETHEUS_RETENTION_DAYS": str(settings.monitoring.retention_days),
         "PROMETHEUS_RETENTION_GIGABYTES": str(settings.monitoring.retention_gigabytes),
     }
