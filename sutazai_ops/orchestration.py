@@ -35,7 +35,13 @@ class Operations(dg.ConfigurableResource[None]):
         return open_installation()
 
 
-def production_schedule(job: str, cron: str, settings: Settings, when: str) -> dg.ScheduleDefinition:
+def production_schedule(
+    job: str,
+    cron: str,
+    settings: Settings,
+    when: str,
+    asks: Callable[[dg.ScheduleEvaluationContext], dg.RunRequest] | None = None,
+) -> dg.ScheduleDefinition:
     """A schedule called as its job, which runs by itself in production alone.
 
     Args:
@@ -43,15 +49,27 @@ def production_schedule(job: str, cron: str, settings: Settings, when: str) -> d
         cron: in the settings' time zone.
         settings: the environment and the time zone.
         when: for people, such as "every hour".
+        asks: what to run at a tick, where that depends on it; else the job as it is.
     """
     in_production = settings.runs_by_itself
+    status = dg.DefaultScheduleStatus.RUNNING if in_production else dg.DefaultScheduleStatus.STOPPED
+    description = f"{when[0].upper()}{when[1:]}; on by itself only where SUTAZAI_ENVIRONMENT is production."
+    if asks is not None:
+        return dg.schedule(
+            cron,
+            name=job,
+            job_name=job,
+            execution_timezone=settings.timezone,
+            default_status=status,
+            description=description,
+        )(asks)
     return dg.ScheduleDefinition(
         name=job,
         job_name=job,
         cron_schedule=cron,
         execution_timezone=settings.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if in_production else dg.DefaultScheduleStatus.STOPPED,
-        description=f"{when[0].upper()}{when[1:]}; on by itself only where SUTAZAI_ENVIRONMENT is production.",
+        default_status=status,
+        description=description,
     )
 
 

@@ -141,6 +141,17 @@ class IncidentLog:
         query = select(incidents).where(incidents.c.opened_at < end, lasts).order_by(incidents.c.number)
         return [IncidentEntry(**row) for row in self._rows(query)]
 
+    def kept_since(self) -> datetime | None:
+        """When the first incident was written down; None where none ever was."""
+        first = select(func.min(incidents.c.opened_at, type_=UtcTime).label("at"))
+        return next((row["at"] for row in self._rows(first)), None)
+
+    def repairs_between(self, start: datetime, end: datetime) -> list[RepairEntry]:
+        """The actions that touch the time from `start` until before `end`, the oldest first."""
+        lasts = repairs.c.ended_at.is_(None) | (repairs.c.ended_at >= start)
+        query = select(repairs).where(repairs.c.started_at < end, lasts).order_by(repairs.c.started_at, repairs.c.id)
+        return [RepairEntry(**_without(row, "slot")) for row in self._rows(query)]
+
     def events_of(self, number: int) -> list[IncidentEventEntry]:
         """The timeline of an incident, the oldest line first."""
         query = select(incident_events).where(incident_events.c.incident == number)

@@ -162,25 +162,15 @@ def _span(name: str, first: date) -> "Span":
 
 def _report_schedule(name: str, cron: str, settings: Settings) -> dg.ScheduleDefinition:
     job = f"{name}_objectives_report"
-    in_production = settings.environment == "production"
 
-    @dg.schedule(
-        name=job,
-        job_name=job,
-        cron_schedule=cron,
-        execution_timezone=settings.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if in_production else dg.DefaultScheduleStatus.STOPPED,
-        description=f"The report of the last {name.removesuffix('ly')}; on by itself only where SUTAZAI_ENVIRONMENT is"
-        " production.",
-    )
-    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def last(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         from sutazai_ops.slo import period
 
         day = context.scheduled_execution_time.date()
         span = period.month_before(day) if name == "monthly" else period.week_before(day)
         return dg.RunRequest(run_key=f"{job}-{span.first}", partition_key=span.first.isoformat())
 
-    return schedule
+    return production_schedule(job, cron, settings, f"the report of the last {name.removesuffix('ly')}", last)
 
 
 def _gate_check(meant: Meant) -> dg.AssetChecksDefinition:

@@ -5,7 +5,6 @@ Nothing here asks a server or looks at a clock. What is shown, and how, is decid
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -104,7 +103,7 @@ def make_report(head: Head, material: Material) -> m.Report:
         journeys=tuple(journeys),
         objectives=tuple(reports),
         lanes=tuple(lanes),
-        remediation=_remediation(lanes),
+        remediation=_remediation(lanes, reports),
         unknown=tuple(unknown(span, reports, lanes)),
         warnings=tuple(notices(reports)),
         methods=METHODS,
@@ -222,8 +221,11 @@ def _gaps_of(facts: Mapping[date, Fact], span: Span, as_of: datetime | None) -> 
             yield from ((fact.moment(start), fact.moment(end)) for start, end in fact.gaps)
 
 
-def _remediation(lanes: Sequence[m.Lane]) -> m.RemediationCost:
-    """What repairs cost is charged by whoever carries them out; until then only how many there were is known."""
+def _remediation(lanes: Sequence[m.Lane], reports: Sequence[m.ObjectiveReport]) -> m.RemediationCost:
+    """How many repairs there were, and what of the hardest-hit objective's budget went while they were under way.
+
+    What was broken goes on being broken until it is mended, so that a repair has cost this at most.
+    """
     lane = next(one for one in lanes if one.kind is m.LaneKind.REMEDIATION)
     if not lane.recorded:
         return m.RemediationCost(
@@ -234,12 +236,42 @@ def _remediation(lanes: Sequence[m.Lane]) -> m.RemediationCost:
             recorded=True, actions=0, succeeded=0, minutes=0, sentence="Nothing was mended by itself."
         )
     well = sum(event.went_well is True for event in lane.events)
-    took = math.fsum((event.end - event.start).total_seconds() / 60 for event in lane.events if event.end)
+    went, share = max((_spent_during(lane.events, one) for one in reports), default=(0.0, 0.0), key=lambda one: one[1])
+    unended = sum(event.end is None for event in lane.events)
+    of_these = f" Of {unended} the end is not known, so their time is not in it." if unended else ""
     return m.RemediationCost(
         recorded=True,
         actions=len(lane.events),
         succeeded=well,
-        minutes=round(took, 2),
-        sentence=f"{words.several(len(lane.events), 'repair')} by itself, {well} of which mended it, took"
-        f" {minutes(took)}.",
+        minutes=round(went, 2),
+        budget_share=round(share, 6),
+        sentence=f"{words.several(len(lane.events), 'repair')}, of which {well} helped. While they were under way"
+        f" {minutes(went)} of the budget of the objective that they hit hardest went; what was broken before them is in"
+        f" it.{of_these}",
     )
+
+
+def _spent_during(repairs: Sequence[m.Event], report: m.ObjectiveReport) -> tuple[float, float]:
+    """The minutes and the share of an objective's budget that its dips spent during the repairs of its service."""
+    went = share = 0.0
+    for start, end in _time_of(repairs, report.service):
+        for dip in report.dips:
+            length = (dip.end - dip.start).total_seconds()
+            both = (min(end, dip.end) - max(start, dip.start)).total_seconds()
+            if both > 0:
+                went += dip.minutes * both / length
+                share += dip.budget_share * both / length
+    return went, share
+
+
+def _time_of(repairs: Sequence[m.Event], service: str | None) -> list[tuple[datetime, datetime]]:
+    """When one of them was under way, each moment once; of an objective without a service all of them count."""
+    found: list[tuple[datetime, datetime]] = []
+    for event in sorted(repairs, key=lambda one: one.start):
+        if event.end is None or (service and service not in event.services):
+            continue
+        if found and event.start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], event.end))
+        else:
+            found.append((event.start, event.end))
+    return found

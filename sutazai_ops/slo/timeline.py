@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sutazai_ops.ledger import EventEntry, Ledger, OverrideEntry, SetEntry
     from sutazai_ops.ledger.entries import DeploymentEntry
+    from sutazai_ops.ledger.incident_entries import IncidentEntry, RepairEntry
     from sutazai_ops.slo.period import Span
 
 TITLES = {
@@ -31,6 +32,8 @@ BY_THE_LEDGER = frozenset({LaneKind.DEPLOYMENT, LaneKind.ROLL_BACK, LaneKind.BAC
 AROUND = timedelta(hours=1)
 """An event that ended just before a period may have begun what the period suffered."""
 GOOD = "good"
+MENDED = "helped"
+"""The outcome of a repair after which what was broken is whole."""
 
 
 def empty() -> list[Lane]:
@@ -52,10 +55,15 @@ def lanes(ledger: Ledger, span: Span, copied: Collection[LaneKind] = ()) -> list
         found[kind].append(event)
     found[LaneKind.BACKUP] = [_backup(one) for one in ledger.sets_between(start, end)]
     found[LaneKind.OVERRIDE] = [_override(one) for one in ledger.overrides_between(start, end)]
+    kept_since = ledger.incidents.kept_since()
+    found[LaneKind.INCIDENT] = [_incident(one) for one in ledger.incidents.between(start, end)]
+    found[LaneKind.REMEDIATION] = [_repair(one) for one in ledger.incidents.repairs_between(start, end)]
     for entry in ledger.events_between(start, end):
-        if entry.lane in set(LaneKind):
+        if entry.lane in set(LaneKind) and not _is_kept(entry, kept_since):
             found[LaneKind(entry.lane)].append(_copied(entry))
     known = BY_THE_LEDGER | set(copied) | {LaneKind(lane) for lane in ledger.known_lanes() if lane in set(LaneKind)}
+    if kept_since is not None:
+        known |= {LaneKind.INCIDENT, LaneKind.REMEDIATION}
     return [
         Lane(kind=kind, title=TITLES[kind], recorded=kind in known, events=tuple(_by_time(found[kind], span)))
         for kind in LaneKind
@@ -124,6 +132,42 @@ def _override(entry: OverrideEntry) -> Event:
         detail="; ".join(entry.closed_because),
         actor=entry.actor,
         link=f"releases/{entry.release}" if entry.release is not None else "",
+    )
+
+
+def _is_kept(entry: EventEntry, since: datetime | None) -> bool:
+    """Whether an alert that was copied from Prometheus stands in the ledger as an incident of its own, too."""
+    if entry.lane != LaneKind.INCIDENT or since is None:
+        return False
+    return entry.ended_at is None or entry.ended_at >= since
+
+
+def _incident(entry: IncidentEntry) -> Event:
+    return Event(
+        id=str(entry.number),
+        start=entry.opened_at,
+        end=entry.ended_at,
+        ongoing=entry.ended_at is None,
+        title=f"{entry.symptom.replace('_', ' ')} of {entry.target}",
+        detail=entry.summary,
+        outcome=entry.outcome,
+        actor=entry.acknowledged_by,
+        services=(entry.service,) if entry.service else (),
+    )
+
+
+def _repair(entry: RepairEntry) -> Event:
+    """One that died stands there without an end, and is not taken to go on."""
+    return Event(
+        id=str(entry.id),
+        start=entry.started_at,
+        end=entry.ended_at,
+        title=f"{entry.action} of {entry.target}",
+        detail=f"of incident {entry.incident}" + (f": {entry.note}" if entry.note else ""),
+        outcome=entry.outcome,
+        went_well=entry.outcome == MENDED if entry.outcome else None,
+        actor=entry.actor,
+        services=(entry.target,),
     )
 
 

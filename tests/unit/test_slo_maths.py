@@ -250,3 +250,10 @@ def _numbers(kind: ObjectiveKind, t: Totals, target: float) -> list[float | None
         maths.figure(kind, t), maths.coverage(t), bounds.worst, bounds.best, wilson.worst, wilson.best,
         *((found.total_minutes, found.spent_minutes, found.left_share, found.burn_rate) if found else (None,) * 4),
     ]  # fmt: skip
+
+
+@given(totals())
+def test_of_requests_the_combined_figure_is_already_the_worse_one(t: Totals) -> None:
+    counted, with_lost = maths.requests(t), maths.combined(t)
+    if counted is not None and with_lost is not None:
+        assert maths.figure(ObjectiveKind.RATIO, t) == min(counted, with_lost)
