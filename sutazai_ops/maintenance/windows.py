@@ -52,7 +52,7 @@ def open_window(ledger: Ledger, wanted: WindowEntry, *, known: Collection[str], 
     """
     for name in wanted.services:
         if name not in known:
-            remedy = nearest(name, known) or "sutazai-ops services shows them"
+            remedy = nearest(name, known) or "sutazai-ops status names them"
             raise BadInput(f"there is no service {name!r}", remedy=remedy)
     if not wanted.reason.strip():
         raise BadInput("a window needs a reason", remedy="give --reason, for whoever asks why nobody was told")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from sutazai_ops.ledger import EventEntry, Ledger, OverrideEntry, SetEntry
+    from sutazai_ops.ledger import EventEntry, Ledger, OverrideEntry, SetEntry, WindowEntry
     from sutazai_ops.ledger.entries import DeploymentEntry
     from sutazai_ops.ledger.incident_entries import IncidentEntry, RepairEntry
     from sutazai_ops.slo.period import Span
@@ -27,11 +27,22 @@ TITLES = {
     LaneKind.GAP: "gaps in measurement",
     LaneKind.OVERRIDE: "overridden gates",
 }
-BY_THE_LEDGER = frozenset({LaneKind.DEPLOYMENT, LaneKind.ROLL_BACK, LaneKind.BACKUP, LaneKind.GAP, LaneKind.OVERRIDE})
+BY_THE_LEDGER = frozenset(
+    {
+        LaneKind.DEPLOYMENT,
+        LaneKind.ROLL_BACK,
+        LaneKind.BACKUP,
+        LaneKind.SILENCE,
+        LaneKind.GAP,
+        LaneKind.OVERRIDE,
+    }
+)
 """What this program writes down itself; other lanes are known where their events were copied."""
 AROUND = timedelta(hours=1)
 """An event that ended just before a period may have begun what the period suffered."""
 GOOD = "good"
+OF_A_DEPLOYMENT = "deployment"
+"""The kind of a window that a deployment opened for itself: that lane shows it already."""
 MENDED = "helped"
 """The outcome of a repair after which what was broken is whole."""
 
@@ -55,6 +66,7 @@ def lanes(ledger: Ledger, span: Span, copied: Collection[LaneKind] = ()) -> list
         found[kind].append(event)
     found[LaneKind.BACKUP] = [_backup(one) for one in ledger.sets_between(start, end)]
     found[LaneKind.OVERRIDE] = [_override(one) for one in ledger.overrides_between(start, end)]
+    found[LaneKind.SILENCE] = [_silence(one) for one in ledger.windows_since(start) if one.kind != OF_A_DEPLOYMENT]
     kept_since = ledger.incidents.kept_since()
     found[LaneKind.INCIDENT] = [_incident(one) for one in ledger.incidents.between(start, end)]
     found[LaneKind.REMEDIATION] = [_repair(one) for one in ledger.incidents.repairs_between(start, end)]
@@ -120,6 +132,18 @@ def _backup(entry: SetEntry) -> Event:
         title=f"backup of {', '.join(entry.services)}",
         outcome=entry.outcome,
         went_well=entry.outcome in {"verified", "read"} if entry.outcome != "unverified" else None,
+        services=tuple(entry.services),
+    )
+
+
+def _silence(entry: WindowEntry) -> Event:
+    return Event(
+        id=str(entry.number),
+        start=entry.starts_at,
+        end=entry.ends_at,
+        title=f"{entry.kind} of {', '.join(entry.services) or 'all services'}",
+        detail=entry.reason,
+        actor=entry.actor,
         services=tuple(entry.services),
     )
 

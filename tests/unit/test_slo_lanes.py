@@ -10,7 +10,7 @@ import pytest
 from slo_days import ANSWERS, LATER, dead_from, measured
 from test_slo_report import BAD_DAY, report
 
-from sutazai_ops.ledger import EventEntry, open_ledger
+from sutazai_ops.ledger import EventEntry, WindowEntry, open_ledger
 from sutazai_ops.ledger.incident_entries import IncidentEntry, RepairEntry
 from sutazai_ops.settings import Settings
 from sutazai_ops.slo import period, timeline
@@ -55,6 +55,19 @@ def test_where_no_incident_was_ever_kept_nothing_is_said_of_them(ledger: Ledger)
     assert not lane(ledger, LaneKind.INCIDENT).recorded
     assert not lane(ledger, LaneKind.REMEDIATION).recorded
     assert not lane(ledger, LaneKind.DRILL).recorded
+
+
+def test_windows_in_which_nobody_was_told_are_silences_but_for_those_of_deployments(ledger: Ledger) -> None:
+    assert lane(ledger, LaneKind.SILENCE).recorded
+    until = TEN + timedelta(hours=1)
+    for kind, services, start in (("silence", ["search"], TEN), ("maintenance", [], TEN), ("deployment", ["web"], TEN)):
+        ledger.record_window(WindowEntry(0, kind, services, "new disk", start, until, "ben"))
+    ledger.record_window(WindowEntry(0, "silence", [], "not yet", TEN + timedelta(days=40), until, "ben"))
+    shown = [(one.title, one.detail, one.actor, one.start, one.end) for one in lane(ledger, LaneKind.SILENCE).events]
+    assert shown == [
+        ("silence of search", "new disk", "ben", TEN, until),
+        ("maintenance of all services", "new disk", "ben", TEN, until),
+    ]
 
 
 def test_incidents_and_repairs_of_the_ledger_fill_their_lanes(ledger: Ledger) -> None:
