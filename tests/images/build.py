@@ -21,10 +21,11 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 
 import docker
-from docker.errors import BuildError, ImageNotFound
+from docker.errors import APIError, BuildError, ImageNotFound
 from recipes import BASE, BOOTSTRAP, ROLES, Recipe, image_of, in_registry, recipe, recipe_for, tag_of
 from registry import Registry
 
@@ -101,13 +102,21 @@ class ImageRegistry(Registry):
         for image in self.client.images.list():
             for tag in image.tags:
                 if tag.startswith(f"{self.address}/"):
-                    self.client.images.remove(tag, force=True)
+                    self._remove(tag)
         for identity in self._pushed:
             try:
                 if not self.client.images.get(identity).tags:
-                    self.client.images.remove(identity, force=True)
+                    self._remove(identity)
             except ImageNotFound:
                 pass
+
+    def _remove(self, reference: str) -> None:
+        try:
+            self.client.images.remove(reference, force=True)
+        except APIError as error:
+            # What another run of tests has running is its to remove, and what it has removed is gone.
+            if error.status_code not in {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}:
+                raise
 
 
 def references(platform: Path) -> list[str]:
