@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -72,6 +73,9 @@ NEEDS = {
 
 
 def pytest_configure() -> None:
+    # What runs in the background ignores SIGINT, and Dagster has SIGTERM do what SIGINT does: no tool could be ended.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     heed_termination()
 
 
