@@ -294,7 +294,7 @@ class Deployments:
         """Tell nobody of the services that these steps touch while they are done."""
         phases = len({step.phase for step in steps})
         at_most = timedelta(seconds=LEFT_BEHIND_SECONDS * phases)
-        return deploying(self.installation.ledger, [step.service for step in steps], because, at_most)
+        return deploying(lambda: self.installation.ledger, [step.service for step in steps], because, at_most)
 
     def _wait(self, stack: ExitStack, what: str, deadline: float) -> None:
         while True:

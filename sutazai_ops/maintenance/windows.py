@@ -20,7 +20,7 @@ from sutazai_ops.ledger import WindowEntry
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from sutazai_ops.ledger import Ledger
 
@@ -87,15 +87,17 @@ def in_force(ledger: Ledger, now: datetime) -> list[WindowEntry]:
 
 
 @contextmanager
-def deploying(ledger: Ledger, services: Sequence[str], reason: str, at_most: timedelta) -> Iterator[None]:
+def deploying(
+    open_ledger: Callable[[], Ledger], services: Sequence[str], reason: str, at_most: timedelta
+) -> Iterator[None]:
     """Tell nobody of these services while a deployment changes them; the caller holds the lock of deployments.
 
-    A deployment is never held up by this: where the ledger cannot be written, people are told.
+    A deployment is never held up by this: where the ledger cannot be opened or written, people are told.
     """
     number = None
     if services:
         try:
-            number = _open_anew(ledger, services, reason, at_most)
+            number = _open_anew(open_ledger(), services, reason, at_most)
         except OpsError as error:
             log.warning("the deployment opens no window, so alerts of what it restarts are told: %s", error.what)
     try:
@@ -103,7 +105,7 @@ def deploying(ledger: Ledger, services: Sequence[str], reason: str, at_most: tim
     finally:
         if number is not None:
             try:
-                ledger.end_window(number, datetime.now(UTC))
+                open_ledger().end_window(number, datetime.now(UTC))
             except OpsError as error:
                 log.warning("window %d stays until its end: %s", number, error.what)
 

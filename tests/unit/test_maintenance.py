@@ -79,7 +79,7 @@ class TestWindows:
 
     def test_a_deployment_opens_its_own_and_closes_it_however_it_ends(self, ledger):
         def fail():
-            with deploying(ledger, ["redis"], "deploy", HOUR):
+            with deploying(lambda: ledger, ["redis"], "deploy", HOUR):
                 (found,) = in_force(ledger, datetime.now(UTC))
                 assert (found.kind, found.services, found.reason) == ("deployment", ["redis"], "deploy")
                 raise OpsError("it does not come up")
@@ -92,10 +92,21 @@ class TestWindows:
         now = datetime.now(UTC)
         left = ledger.record_window(window(kind="deployment", starts_at=now - HOUR, ends_at=now + HOUR))
         kept = ledger.record_window(window(starts_at=now - HOUR, ends_at=now + HOUR))
-        with deploying(ledger, ["postgres"], "deploy", HOUR):
+        with deploying(lambda: ledger, ["postgres"], "deploy", HOUR):
             assert left not in {one.number for one in in_force(ledger, datetime.now(UTC))}
         assert [one.number for one in in_force(ledger, datetime.now(UTC))] == [kept]
         assert in_force(ledger, now + HOUR) == []
+
+
+    def test_a_ledger_that_cannot_be_opened_holds_no_deployment_up(self, caplog):
+        def closed():
+            raise OpsError("the ledger does not answer")
+
+        went_on = False
+        with deploying(closed, ["redis"], "deploy", HOUR):
+            went_on = True
+        assert went_on
+        assert "the ledger does not answer" in caplog.text
 
 
 class TestExporter:
