@@ -73,6 +73,7 @@ def watch_incidents(context: dg.SensorEvaluationContext, operations: Operations)
     from sutazai_ops.remediation.escalation import escalate_all
     from sutazai_ops.remediation.follow import ACTING
     from sutazai_ops.remediation.observe import Watched, observe, say
+    from sutazai_ops.remediation.repair import dead_repairs
     from sutazai_ops.remediation.verdict import Kind
 
     try:
@@ -88,6 +89,12 @@ def watch_incidents(context: dg.SensorEvaluationContext, operations: Operations)
             context.log.info("incident %s, %s: %s", one.incident.number, one.incident.target, say(one.verdict))
         if found.mode in ACTING and one.verdict.kind is Kind.ACT:
             requests.append(_request(one, decided_at(watched, one)))
+    if found.mode in ACTING and found.under_way:
+        # Nothing else is due before it has been brought to its end, which whatever run comes next does first.
+        requests += [
+            _launch(f"dead:{one.id}", one.incident, one.target, one.rung)
+            for one in dead_repairs(watched.here, found.at)
+        ]
     for line in escalate_all(watched.here, found) if found.mode in ACTING else ():
         context.log.info("%s", line)
     cursor = json.dumps(now, sort_keys=True)
@@ -104,13 +111,17 @@ def decided_at(watched: "Watched", one: "Judged") -> datetime:
 
 
 def _request(one: "Judged", decided: datetime) -> dg.RunRequest:
-    number, rung = one.incident.number, one.verdict.rung
+    # Of an incident and an attempt there is one run. The moment tells an attempt that was found not to be due when its
+    # run began from the same one that is due again later.
+    key = f"{one.incident.number}:{one.verdict.facts['attempt']}:{decided:%Y%m%dT%H%M%S}"
+    return _launch(key, one.incident.number, one.incident.target, one.verdict.rung)
+
+
+def _launch(key: str, incident: int, target: str, rung: str) -> dg.RunRequest:
     return dg.RunRequest(
-        # Of an incident and an attempt there is one run. The moment tells an attempt that was found not to be due when
-        # its run began from the same one that is due again later.
-        run_key=f"{number}:{one.verdict.facts['attempt']}:{decided:%Y%m%dT%H%M%S}",
-        run_config=dg.RunConfig(ops={"do_what_is_due": RepairConfig(incident=number)}),
-        tags={"ops/service": one.incident.target, "ops/incident": str(number), "ops/rung": rung},
+        run_key=key,
+        run_config=dg.RunConfig(ops={"do_what_is_due": RepairConfig(incident=incident)}),
+        tags={"ops/service": target, "ops/incident": str(incident), "ops/rung": rung},
     )
 
 

@@ -86,9 +86,13 @@ def lock_of(here: Installation, target: str) -> Path:
 def finish_dead(watched: Watched, clock: Clock | None = None) -> list[str]:
     """Bring repairs to an end whose program died; says of each what it came to."""
     clock = clock or Clock()
-    here = watched.here
-    under_way = [one for one in here.ledger.incidents.repairs_since(clock.now()) if one.ended_at is None]
-    return [_finish(watched, one, clock) for one in under_way if held_by(lock_of(here, one.target)) is None]
+    return [_finish(watched, one, clock) for one in dead_repairs(watched.here, clock.now())]
+
+
+def dead_repairs(here: Installation, now: datetime) -> list[RepairEntry]:
+    """The repairs that are under way in the ledger and whose lock nobody holds."""
+    under_way = [one for one in here.ledger.incidents.repairs_since(now) if one.ended_at is None]
+    return [one for one in under_way if held_by(lock_of(here, one.target)) is None]
 
 
 def _carry_out(watched: Watched, number: int, actor: str, run: str, clock: Clock) -> str:

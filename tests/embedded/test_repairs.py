@@ -172,16 +172,20 @@ def test_of_two_at_once_one_acts(here, watched):
     assert here.ledger.incidents.repairs_of(found["cache"].incident.number) == []
 
 
+def dead_restart(incident: int) -> RepairEntry:
+    """A restart of the cache that nobody carries out."""
+    return RepairEntry(
+        id=0, incident=incident, target="cache", playbook="service-down", rung="restart", action="restart", attempt=1,
+        holds_state=False, disrupts=True, actor="guard", started_at=datetime.now(UTC),
+    )  # fmt: skip
+
+
 def test_a_repair_whose_program_died_half_way_is_finished_by_the_next(here, watched):
     log = here.ledger.incidents
     here.engine.stop("cache")
     found = judged(watched, lambda found: "cache" in found)
     number = found["cache"].incident.number
-    dead = RepairEntry(
-        id=0, incident=number, target="cache", playbook="service-down", rung="restart", action="restart", attempt=1,
-        holds_state=False, disrupts=True, actor="guard", started_at=datetime.now(UTC),
-    )  # fmt: skip
-    assert log.begin_repair(dead) is not None
+    assert log.begin_repair(dead_restart(number)) is not None
     with exclusive(lock_of(here, "cache"), "repair cache"):
         assert finish_dead(watched) == []
     (said,) = finish_dead(watched)
@@ -402,6 +406,32 @@ def test_a_tick_of_the_sensor_launches_one_run_for_an_attempt_and_that_run_mends
     after = tick(again.cursor)
     assert not after.run_requests
     assert after.skip_reason.skip_message == "no repair is due for 1 open incident"
+
+
+def test_a_tick_of_the_sensor_launches_a_run_that_ends_a_repair_whose_program_died(here, watched):
+    INSTALLATIONS[:] = [here]
+    set_mode(here, "act")
+    here.engine.stop("cache")
+    due = judged(watched, lambda found: "cache" in found and found["cache"].verdict.kind is Kind.ACT)["cache"]
+    log = here.ledger.incidents
+    dead = log.begin_repair(dead_restart(due.incident.number))
+    instance = dg.DagsterInstance.ephemeral()
+
+    def tick():
+        context = dg.build_sensor_context(instance=instance, resources={"operations": Here()})
+        return watch_incidents(context)
+
+    with exclusive(lock_of(here, "cache"), "repair cache"):
+        assert not tick().run_requests
+    (request,) = tick().run_requests
+    assert request.run_key == f"dead:{dead.id}"
+    run = repair_incident.execute_in_process(
+        run_config=request.run_config, resources={"operations": Here()}, instance=instance
+    )
+    assert run.success
+    (ended,) = [one for one in log.repairs_of(due.incident.number) if one.id == dead.id]
+    assert (ended.outcome, "ended half-way" in ended.note) == ("helped", True)
+    assert state_of(here, "cache") is State.RUNNING
 
 
 def test_a_tick_in_which_nothing_is_broken_skips(here, watched):

@@ -97,7 +97,6 @@ class TestWindows:
         assert [one.number for one in in_force(ledger, datetime.now(UTC))] == [kept]
         assert in_force(ledger, now + HOUR) == []
 
-
     def test_a_ledger_that_cannot_be_opened_holds_no_deployment_up(self, caplog):
         def closed():
             raise OpsError("the ledger does not answer")
