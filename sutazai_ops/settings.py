@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails  # noqa: TC002
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from sutazai_ops.errors import BadInput
-from sutazai_ops.model import Documented
+from sutazai_ops.model import Documented, Model
 from sutazai_ops.platform.model import External, ServiceName
 from sutazai_ops.words import nearest
 
@@ -388,7 +388,7 @@ class Settings(BaseSettings):
         return (sources["init_settings"],)
 
 
-class Loaded(Documented):
+class Loaded(Model):
     """Settings, and where each value that is not a default came from."""
 
     settings: Settings

@@ -77,9 +77,7 @@ def report(number: Number, *, json: AsJson = False) -> None:
 def acknowledge(number: Number, *, json: AsJson = False) -> None:
     """Say that you take care of an incident: the machine leaves it alone from then on."""
     here, now = open_installation(), datetime.now(UTC)
-    incident = _find(here, number)
-    if incident.closed_at is not None:
-        raise Refused(f"incident {number} is over: it ended {incident.outcome}")
+    _find_lasting(here, number)
     here.ledger.incidents.acknowledge(number, now, getpass.getuser())
     _said(here, number, f"incident {number} is yours", json=json)
 
@@ -103,9 +101,7 @@ def resolve(
 ) -> None:
     """Say that an incident is over, before it has been whole for a quarter of an hour."""
     here, now = open_installation(), datetime.now(UTC)
-    incident = _find(here, number)
-    if incident.closed_at is not None:
-        raise Refused(f"incident {number} is over: it ended {incident.outcome}")
+    incident = _find_lasting(here, number)
     if incident.broken_since is not None:
         raise Refused(
             f"incident {number} is still broken, for {human.since(incident.broken_since, now)}",
@@ -119,6 +115,13 @@ def _find(here: Installation, number: int) -> IncidentEntry:
     found = here.ledger.incidents.find(number)
     if found is None:
         raise BadInput(f"there is no incident {number}", remedy="sutazai-ops incidents list --all shows them")
+    return found
+
+
+def _find_lasting(here: Installation, number: int) -> IncidentEntry:
+    found = _find(here, number)
+    if found.closed_at is not None:
+        raise Refused(f"incident {number} is over: it ended {found.outcome}")
     return found
 
 
@@ -158,9 +161,10 @@ def _show(
     repairs: Sequence[RepairEntry],
     here: Installation,
 ) -> None:
+    from sutazai_ops.monitoring.rules import runbook_of
+
     now = datetime.now(UTC)
     thresholds = list(dict.fromkeys(one["threshold"] for one in incident.alerts))
-    runbooks = here.settings.alerts.runbooks_url.rstrip("/")
     terminal.facts(
         {
             "incident": f"{incident.number}: {incident.summary}",
@@ -170,7 +174,7 @@ def _show(
             "alerts": ", ".join(thresholds),
             "playbook": incident.playbook or "none",
             "with": incident.acknowledged_by or "nobody",
-            "runbook": f"{runbooks}/{thresholds[0]}.md",
+            "runbook": runbook_of(thresholds[0], here.settings.alerts.runbooks_url),
         }
     )
     terminal.say()

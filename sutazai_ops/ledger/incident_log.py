@@ -6,13 +6,13 @@ way: the database itself refuses a second, whoever asks, so that of two programs
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from sutazai_ops.ledger.access import Access, without
 from sutazai_ops.ledger.errors import speaking
 from sutazai_ops.ledger.incident_entries import (
     IncidentEntry,
@@ -24,12 +24,13 @@ from sutazai_ops.ledger.incident_entries import (
 from sutazai_ops.ledger.tables import UtcTime, incident_events, incidents, remediation_modes, repairs, verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Engine, Select
+    from sqlalchemy import Connection
 
 
+_STILL_OPEN = select(incidents.c.number).where(incidents.c.closed_at.is_(None))
 SEEN = frozenset({"severity", "alerts", "opened_at", "broken_since", "whole_since", "changes", "closed_at", "outcome"})
 """The columns of an incident that whoever looks at the alerts writes."""
 
@@ -40,18 +41,15 @@ ESCALATED = "escalated"
 """The kind of event by which an incident was given to a person."""
 
 
-class IncidentLog:
-    """The part of the ledger that is about incidents. Every method raises `OpsError` as the ledger does."""
-
-    def __init__(self, engine: Engine, where: str) -> None:
-        self._engine, self._where = engine, where
+class IncidentLog(Access):
+    """The part of the ledger that is about incidents."""
 
     def open_incident(self, entry: IncidentEntry, events: Sequence[IncidentEventEntry]) -> IncidentEntry | None:
         """Write down a new incident and its first events; returns it with its number.
 
         None where one of its target and symptom is open already: another program was faster.
         """
-        with speaking(self._where):
+        with speaking(self.where):
             try:
                 with self._engine.begin() as connection:
                     number = connection.scalar(insert(incidents).values(_row(entry)).returning(incidents.c.number))
@@ -100,8 +98,8 @@ class IncidentLog:
 
     def begin_repair(self, entry: RepairEntry) -> RepairEntry | None:
         """Write down that an action begins; returns it with its id, and None where any other is under way."""
-        row = {name: value for name, value in asdict(entry).items() if name != "id"}
-        with speaking(self._where):
+        row = without(asdict(entry))
+        with speaking(self.where):
             try:
                 with self._engine.begin() as connection:
                     number = connection.scalar(insert(repairs).values({**row, "slot": 1}).returning(repairs.c.id))
@@ -150,39 +148,36 @@ class IncidentLog:
         """The actions that touch the time from `start` until before `end`, the oldest first."""
         lasts = repairs.c.ended_at.is_(None) | (repairs.c.ended_at >= start)
         query = select(repairs).where(repairs.c.started_at < end, lasts).order_by(repairs.c.started_at, repairs.c.id)
-        return [RepairEntry(**_without(row, "slot")) for row in self._rows(query)]
+        return [RepairEntry(**without(row, "slot")) for row in self._rows(query)]
 
     def events_of(self, number: int) -> list[IncidentEventEntry]:
         """The timeline of an incident, the oldest line first."""
         query = select(incident_events).where(incident_events.c.incident == number)
         rows = self._rows(query.order_by(incident_events.c.at, incident_events.c.id))
-        return [IncidentEventEntry(**_without(row, "id")) for row in rows]
+        return [IncidentEventEntry(**without(row)) for row in rows]
 
     def verdicts_of(self, number: int) -> list[VerdictEntry]:
         """What was decided about an incident, the oldest first."""
         query = select(verdicts).where(verdicts.c.incident == number).order_by(verdicts.c.at, verdicts.c.id)
-        return [VerdictEntry(**_without(row, "id")) for row in self._rows(query)]
+        return [VerdictEntry(**without(row)) for row in self._rows(query)]
 
     def last_verdicts(self) -> dict[int, VerdictEntry]:
         """The newest verdict about each incident that lasts, by its number."""
-        still_open = select(incidents.c.number).where(incidents.c.closed_at.is_(None))
-        newest = select(func.max(verdicts.c.id)).where(verdicts.c.incident.in_(still_open))
+        newest = select(func.max(verdicts.c.id)).where(verdicts.c.incident.in_(_STILL_OPEN))
         query = select(verdicts).where(verdicts.c.id.in_(newest.group_by(verdicts.c.incident)))
-        return {row["incident"]: VerdictEntry(**_without(row, "id")) for row in self._rows(query)}
+        return {row["incident"]: VerdictEntry(**without(row)) for row in self._rows(query)}
 
     def told_at(self) -> dict[int, datetime]:
         """When each incident that lasts was given to a person last, by its number."""
-        still_open = select(incidents.c.number).where(incidents.c.closed_at.is_(None))
         query = select(incident_events.c.incident, func.max(incident_events.c.at, type_=UtcTime).label("at")).where(
-            incident_events.c.kind == ESCALATED, incident_events.c.incident.in_(still_open)
+            incident_events.c.kind == ESCALATED, incident_events.c.incident.in_(_STILL_OPEN)
         )
         return {row["incident"]: row["at"] for row in self._rows(query.group_by(incident_events.c.incident))}
 
     def approvals(self) -> dict[int, set[str]]:
         """The rungs that a person has agreed to, by the number of each incident that lasts."""
-        still_open = select(incidents.c.number).where(incidents.c.closed_at.is_(None))
         query = select(incident_events).where(
-            incident_events.c.kind == APPROVED, incident_events.c.incident.in_(still_open)
+            incident_events.c.kind == APPROVED, incident_events.c.incident.in_(_STILL_OPEN)
         )
         found: dict[int, set[str]] = {}
         for row in self._rows(query):
@@ -196,42 +191,28 @@ class IncidentLog:
         """
         query = select(repairs).where((repairs.c.started_at >= since) | repairs.c.ended_at.is_(None))
         rows = self._rows(query.order_by(repairs.c.started_at, repairs.c.id))
-        return [RepairEntry(**_without(row, "slot")) for row in rows]
+        return [RepairEntry(**without(row, "slot")) for row in rows]
 
     def repairs_of(self, number: int) -> list[RepairEntry]:
         """What was done about an incident, the oldest first."""
         query = select(repairs).where(repairs.c.incident == number).order_by(repairs.c.started_at, repairs.c.id)
-        return [RepairEntry(**_without(row, "slot")) for row in self._rows(query)]
+        return [RepairEntry(**without(row, "slot")) for row in self._rows(query)]
 
     def mode(self) -> ModeEntry | None:
         """What was said last of how much may be done; None where nobody ever said anything."""
         query = select(remediation_modes).order_by(remediation_modes.c.id.desc()).limit(1)
-        return next((ModeEntry(**_without(row, "id")) for row in self._rows(query)), None)
-
-    def _rows(self, query: Select[Any]) -> Iterator[dict[str, Any]]:
-        with speaking(self._where), self._engine.connect().execution_options(writes=False) as connection:
-            rows = connection.execute(query).mappings().all()
-        return (dict(row) for row in rows)
+        return next((ModeEntry(**without(row)) for row in self._rows(query)), None)
 
     def _mark(self, event: IncidentEventEntry, **columns: object) -> None:
         with self._writing() as connection:
             connection.execute(update(incidents).where(incidents.c.number == event.incident).values(columns))
             _add_events(connection, [event])
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with speaking(self._where), self._engine.begin() as connection:
-            yield connection
-
 
 def _row(entry: IncidentEntry) -> dict[str, Any]:
-    return {name: value for name, value in asdict(entry).items() if name != "number"}
+    return without(asdict(entry), "number")
 
 
 def _add_events(connection: Connection, events: Sequence[IncidentEventEntry]) -> None:
     if events:
         connection.execute(insert(incident_events), [asdict(one) for one in events])
-
-
-def _without(row: dict[str, Any], column: str) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != column}

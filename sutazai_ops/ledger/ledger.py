@@ -6,12 +6,12 @@ step that is repeated after a crash does no harm.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
+from sutazai_ops.ledger.access import Access, without
 from sutazai_ops.ledger.entries import (
     DeploymentEntry,
     DriftEntry,
@@ -27,7 +27,6 @@ from sutazai_ops.ledger.entries import (
     VerificationEntry,
     WindowEntry,
 )
-from sutazai_ops.ledger.errors import speaking
 from sutazai_ops.ledger.tables import (
     backup_sets,
     deployments,
@@ -45,10 +44,10 @@ from sutazai_ops.ledger.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import date, datetime
 
-    from sqlalchemy import Connection, Engine, Select, Table
+    from sqlalchemy import Connection, Table
     from sqlalchemy.dialects import postgresql, sqlite
 
     from sutazai_ops.ledger.incident_log import IncidentLog
@@ -63,13 +62,8 @@ _Numbered = Restore | Prune | DeploymentEntry | DriftEntry | OverrideEntry | Not
 """What is only ever added."""
 
 
-class Ledger:
-    """The ledger, open. Every method raises `OpsError` in one sentence where its database cannot."""
-
-    def __init__(self, engine: Engine, where: str) -> None:
-        self._engine = engine
-        self.where = where
-        """Its URL without a password, for messages."""
+class Ledger(Access):
+    """The ledger, open."""
 
     @property
     def incidents(self) -> IncidentLog:
@@ -150,7 +144,7 @@ class Ledger:
     def overrides_between(self, start: datetime, end: datetime) -> list[OverrideEntry]:
         """The gates that were overridden from `start` until before `end`, by time."""
         query = select(overrides).where(overrides.c.at >= start, overrides.c.at < end).order_by(overrides.c.at)
-        return [OverrideEntry(**_without_id(row)) for row in self._rows(query)]
+        return [OverrideEntry(**without(row)) for row in self._rows(query)]
 
     def events_between(self, start: datetime, end: datetime) -> list[EventEntry]:
         """The events of other programs that touch the time from `start` until before `end`, by time."""
@@ -166,7 +160,7 @@ class Ledger:
         """What was rolled out from `start` until before `end`, by time."""
         query = select(deployments).where(deployments.c.finished_at >= start, deployments.c.finished_at < end)
         query = query.order_by(deployments.c.finished_at, deployments.c.id)
-        return [DeploymentEntry(**_without_id(row)) for row in self._rows(query)]
+        return [DeploymentEntry(**without(row)) for row in self._rows(query)]
 
     def sets_between(self, start: datetime, end: datetime) -> list[SetEntry]:
         """The backup sets that were taken from `start` until before `end`, by time."""
@@ -175,7 +169,7 @@ class Ledger:
 
     def record_notice(self, entry: NoticeEntry, first: NoticeUpdateEntry) -> int:
         """Write down a notice with the first thing that is said about it; returns its number."""
-        row = {name: value for name, value in _row(entry).items() if name != "number"}
+        row = without(_row(entry), "number")
         with self._writing() as connection:
             number = connection.scalar(insert(notices).values(row).returning(notices.c.number))
             connection.execute(insert(notice_updates), {**_row(first), "notice": number})
@@ -200,13 +194,13 @@ class Ledger:
         said: dict[int, list[NoticeUpdateEntry]] = {one.number: [] for one in found}
         query = select(notice_updates).where(notice_updates.c.notice.in_(said))
         for row in self._rows(query.order_by(notice_updates.c.at, notice_updates.c.id)):
-            entry = NoticeUpdateEntry(**_without_id(row))
+            entry = NoticeUpdateEntry(**without(row))
             said[entry.notice].append(entry)
         return [(one, said[one.number]) for one in found]
 
     def record_window(self, entry: WindowEntry) -> int:
         """Write down a time in which nobody is told; returns its number."""
-        row = {name: value for name, value in asdict(entry).items() if name != "number"}
+        row = without(asdict(entry), "number")
         with self._writing() as connection:
             return int(connection.scalar(insert(windows).values(row).returning(windows.c.number)) or 0)
 
@@ -229,12 +223,12 @@ class Ledger:
     def recent_deployments(self, limit: int) -> list[DeploymentEntry]:
         """The newest first."""
         query = select(deployments).order_by(deployments.c.finished_at.desc(), deployments.c.id.desc()).limit(limit)
-        return [DeploymentEntry(**_without_id(row)) for row in self._rows(query)]
+        return [DeploymentEntry(**without(row)) for row in self._rows(query)]
 
     def recent_drifts(self, limit: int) -> list[DriftEntry]:
         """The newest first."""
         query = select(drifts).order_by(drifts.c.at.desc(), drifts.c.id.desc()).limit(limit)
-        return [DriftEntry(**_without_id(row)) for row in self._rows(query)]
+        return [DriftEntry(**without(row)) for row in self._rows(query)]
 
     def recent_sets(self, limit: int) -> list[SetEntry]:
         """The newest sets first, those that were deleted among them."""
@@ -249,12 +243,12 @@ class Ledger:
     def recent_restores(self, limit: int) -> list[Restore]:
         """The newest restores first."""
         query = select(restores).order_by(restores.c.started_at.desc(), restores.c.id.desc()).limit(limit)
-        return [Restore(**_without_id(row)) for row in self._rows(query)]
+        return [Restore(**without(row)) for row in self._rows(query)]
 
     def recent_prunes(self, limit: int) -> list[Prune]:
         """The newest prunes first."""
         query = select(prunes).order_by(prunes.c.at.desc(), prunes.c.id.desc()).limit(limit)
-        return [Prune(**_without_id(row)) for row in self._rows(query)]
+        return [Prune(**without(row)) for row in self._rows(query)]
 
     def rebuild_backups(
         self,
@@ -283,16 +277,6 @@ class Ledger:
                 connection.execute(delete(verifications).where(verifications.c.set == one.id))
             _put(connection, backup_sets, [entry for entry, _ in found])
             _put(connection, verifications, [proof for _, proofs in found for proof in proofs])
-
-    def _rows(self, query: Select[Any]) -> Iterator[dict[str, Any]]:
-        with speaking(self.where), self._engine.connect().execution_options(writes=False) as connection:
-            rows = connection.execute(query).mappings().all()
-        return (dict(row) for row in rows)
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with speaking(self.where), self._engine.begin() as connection:
-            yield connection
 
 
 def _mark_deleted(connection: Connection, ids: Sequence[str], at: datetime) -> None:
@@ -325,7 +309,3 @@ def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.
 
 def _row(entry: _Keyed | _Numbered) -> dict[str, Any]:
     return asdict(entry)
-
-
-def _without_id(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "id"}

@@ -76,7 +76,12 @@ def alert_labels(threshold: Threshold) -> dict[str, str]:
 
 def runbook_url(threshold: Threshold, runbooks_url: str) -> dict[str, str]:
     """The annotation that leads to the page of the threshold, where it has one."""
-    return {"runbook_url": f"{runbooks_url.rstrip('/')}/{threshold.name}.md"} if threshold.runbook else {}
+    return {"runbook_url": runbook_of(threshold.name, runbooks_url)} if threshold.runbook else {}
+
+
+def runbook_of(threshold: str, runbooks_url: str) -> str:
+    """Where the page of a threshold of that name is read."""
+    return f"{runbooks_url.rstrip('/')}/{threshold}.md"
 
 
 def dump(content: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.exporter.alerting import Notice
 from sutazai_ops.monitoring.notify import notifiers
+from sutazai_ops.monitoring.rules import runbook_of
 from sutazai_ops.remediation.verdict import Kind
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def notice_of(incident: IncidentEntry, verdict: Verdict, repairs: Sequence[Repai
         annotations={
             "summary": f"{incident.summary}; tried: {tried}; now yours, because {verdict.reason}",
             "next": f"sutazai-ops incidents show {incident.number}",
-            "runbook_url": f"{runbooks_url.rstrip('/')}/{incident.alerts[0]['threshold']}.md",
+            "runbook_url": runbook_of(incident.alerts[0]["threshold"], runbooks_url),
         },
         begun_at=began.timestamp(),
         ended_at=None,

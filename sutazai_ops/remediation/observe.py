@@ -16,7 +16,7 @@ from sutazai_ops.remediation.guard import DAY, decide
 from sutazai_ops.remediation.incidents import advance, broken_services
 from sutazai_ops.remediation.playbooks import playbook_of, read_playbooks
 from sutazai_ops.remediation.seeing import see
-from sutazai_ops.remediation.situation import Situation, World
+from sutazai_ops.remediation.situation import HELPED, Situation, World
 from sutazai_ops.remediation.surroundings import (
     backup_ages,
     closures_of,
@@ -109,7 +109,7 @@ def _bring_up_to_date(log: IncidentLog, seen: Seen, now: datetime) -> list[Incid
     """Write down what is new; returns the incidents that ended."""
     lasting = log.open_ones()
     repairs = log.repairs_since(min((one.opened_at for one in lasting), default=now))
-    helped = [one.incident for one in repairs if one.outcome == "helped"]
+    helped = [one.incident for one in repairs if one.outcome == HELPED]
     closed = []
     for move in advance(lasting, seen.sightings, now, helped):
         if not move.entry.number:

@@ -11,6 +11,8 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops import __version__
+from sutazai_ops.monitoring.rules import runbook_of
+from sutazai_ops.remediation.situation import HELPED
 from sutazai_ops.reports import chart, figures, lanes, markdown
 from sutazai_ops.reports.frame import Figure, FirstScreen, Foot, Head
 from sutazai_ops.reports.look import Tone
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 HOUR = timedelta(hours=1)
 TONES = {
-    "helped": Tone.GOOD,
+    HELPED: Tone.GOOD,
     "": Tone.UNKNOWN,
 }
 """Of what a repair came to; any other outcome is bad."""
@@ -84,7 +86,11 @@ def _values(facts: Facts) -> dict[str, Any]:
         ),
         "next": _next(incident),
         "alerts": [
-            (one["threshold"], ", ".join(f"{name} {text}" for name, text in one["labels"].items()), _book(facts, one))
+            (
+                one["threshold"],
+                ", ".join(f"{name} {text}" for name, text in one["labels"].items()),
+                runbook_of(one["threshold"], facts.runbooks_url),
+            )
             for one in incident.alerts
         ],
         "tone_of": lambda outcome: TONES.get(outcome, Tone.BAD),
@@ -140,10 +146,6 @@ def _next(incident: IncidentEntry) -> str:
     if incident.acknowledged_at is None:
         return f"sutazai-ops incidents ack {incident.number}"
     return f"sutazai-ops logs {incident.service}" if incident.service else "sutazai-ops doctor"
-
-
-def _book(facts: Facts, alert: Any) -> str:  # noqa: ANN401  (JSON of the ledger)
-    return f"{facts.runbooks_url.rstrip('/')}/{alert['threshold']}.md"
 
 
 def _axis(facts: Facts) -> chart.TimeAxis:

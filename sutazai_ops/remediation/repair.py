@@ -25,7 +25,7 @@ from sutazai_ops.remediation.diagnostics import collect
 from sutazai_ops.remediation.observe import observe
 from sutazai_ops.remediation.playbooks import playbook_of
 from sutazai_ops.remediation.seeing import see
-from sutazai_ops.remediation.situation import WORSE
+from sutazai_ops.remediation.situation import DID_NOT_HELP, HELPED, WORSE
 from sutazai_ops.remediation.verdict import Kind
 
 if TYPE_CHECKING:
@@ -152,9 +152,9 @@ def _act(watched: Watched, incident: IncidentEntry, rung: Rung, clock: Clock) ->
 def outcome_of(target: str, seen: Seen, *, ran: bool, whole: bool) -> str:
     """What an action came to, from whether its incident was seen whole and its target ran before it."""
     if whole:
-        return "helped"
+        return HELPED
     stopped = ran and not seen.blind and target not in seen.running
-    return WORSE if stopped else "did not help"
+    return WORSE if stopped else DID_NOT_HELP
 
 
 def _is_whole(watched: Watched, incident: IncidentEntry, rung: Rung, clock: Clock) -> bool:
@@ -216,4 +216,4 @@ def _finish(watched: Watched, repair: RepairEntry, clock: Clock) -> str:
     playbook = playbook_of(watched.playbooks, repair.playbook)
     rung = next((one for one in playbook.ladder if one.name == repair.rung), None)
     whole = incident is not None and rung is not None and _is_whole(watched, incident, rung, clock)
-    return _end(watched, repair, "helped" if whole else "did not help", note, clock)
+    return _end(watched, repair, HELPED if whole else DID_NOT_HELP, note, clock)

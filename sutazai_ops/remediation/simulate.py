@@ -21,7 +21,7 @@ from sutazai_ops.remediation.guard import DAY, decide
 from sutazai_ops.remediation.incidents import advance, broken_services, sight
 from sutazai_ops.remediation.playbook import Check
 from sutazai_ops.remediation.playbooks import playbook_of
-from sutazai_ops.remediation.situation import Closure, Situation, Topology, World
+from sutazai_ops.remediation.situation import DID_NOT_HELP, HELPED, Closure, Situation, Topology, World
 from sutazai_ops.remediation.verdict import Kind
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class _Run:
 
     def _look(self, elapsed: float, now: datetime, truth: Sequence[Broken]) -> tuple[list[IncidentEntry], World]:
         seen = self._sightings(now, truth)
-        helped = [one.incident for one in self.repairs if one.outcome == "helped"]
+        helped = [one.incident for one in self.repairs if one.outcome == HELPED]
         for move in advance(self._lasting(), seen, now, helped):
             number = move.entry.number or len(self.incidents) + 1
             self.incidents[number] = replace(move.entry, number=number)
@@ -260,7 +260,7 @@ class _Run:
         if under_way is None or elapsed < under_way.until:
             return
         still = any(one.target == under_way.repair.target for one in truth)
-        ended = replace(under_way.repair, ended_at=now, outcome="did not help" if still else "helped")
+        ended = replace(under_way.repair, ended_at=now, outcome=DID_NOT_HELP if still else HELPED)
         self.repairs = [ended if one.id == ended.id else one for one in self.repairs]
         self.done[ended.id - 1] = Done(under_way.elapsed, elapsed, ended, under_way.broken)
         self.under_way = None

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from sutazai_ops.remediation.playbook import Playbook
     from sutazai_ops.remediation.verdict import Mode
 
+HELPED = "helped"
+"""The outcome of a repair after which what was broken is whole."""
+DID_NOT_HELP = "did not help"
 WORSE = "made it worse"
 """The outcome of a repair after which what ran before does not run."""
 

@@ -19,7 +19,7 @@ from sutazai_ops.slo.life import life_of
 from sutazai_ops.slo.methods import METHODS
 from sutazai_ops.slo.objective_report import report_on, window
 from sutazai_ops.slo.summary import left_of, notices, summary, unknown
-from sutazai_ops.slo.timeline import gaps
+from sutazai_ops.slo.timeline import gaps, merged
 from sutazai_ops.slo.told import Told
 from sutazai_ops.slo.verdict import Verdict, worst
 
@@ -254,7 +254,9 @@ def _remediation(lanes: Sequence[m.Lane], reports: Sequence[m.ObjectiveReport]) 
 def _spent_during(repairs: Sequence[m.Event], report: m.ObjectiveReport) -> tuple[float, float]:
     """The minutes and the share of an objective's budget that its dips spent during the repairs of its service."""
     went = share = 0.0
-    for start, end in _time_of(repairs, report.service):
+    # Of an objective without a service all of them count.
+    its = [one for one in repairs if not report.service or report.service in one.services]
+    for start, end in merged((one.start, one.end) for one in its if one.end):
         for dip in report.dips:
             length = (dip.end - dip.start).total_seconds()
             both = (min(end, dip.end) - max(start, dip.start)).total_seconds()
@@ -262,16 +264,3 @@ def _spent_during(repairs: Sequence[m.Event], report: m.ObjectiveReport) -> tupl
                 went += dip.minutes * both / length
                 share += dip.budget_share * both / length
     return went, share
-
-
-def _time_of(repairs: Sequence[m.Event], service: str | None) -> list[tuple[datetime, datetime]]:
-    """When one of them was under way, each moment once; of an objective without a service all of them count."""
-    found: list[tuple[datetime, datetime]] = []
-    for event in sorted(repairs, key=lambda one: one.start):
-        if event.end is None or (service and service not in event.services):
-            continue
-        if found and event.start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], event.end))
-        else:
-            found.append((event.start, event.end))
-    return found

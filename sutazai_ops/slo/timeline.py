@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from sutazai_ops.maintenance import Kind
+from sutazai_ops.remediation.situation import HELPED
 from sutazai_ops.slo.report_model import Event, Lane, LaneKind
 
 if TYPE_CHECKING:
@@ -41,10 +43,6 @@ BY_THE_LEDGER = frozenset(
 AROUND = timedelta(hours=1)
 """An event that ended just before a period may have begun what the period suffered."""
 GOOD = "good"
-OF_A_DEPLOYMENT = "deployment"
-"""The kind of a window that a deployment opened for itself: that lane shows it already."""
-MENDED = "helped"
-"""The outcome of a repair after which what was broken is whole."""
 
 
 def empty() -> list[Lane]:
@@ -66,7 +64,8 @@ def lanes(ledger: Ledger, span: Span, copied: Collection[LaneKind] = ()) -> list
         found[kind].append(event)
     found[LaneKind.BACKUP] = [_backup(one) for one in ledger.sets_between(start, end)]
     found[LaneKind.OVERRIDE] = [_override(one) for one in ledger.overrides_between(start, end)]
-    found[LaneKind.SILENCE] = [_silence(one) for one in ledger.windows_since(start) if one.kind != OF_A_DEPLOYMENT]
+    # What a deployment opened for itself, its own lane shows already.
+    found[LaneKind.SILENCE] = [_silence(one) for one in ledger.windows_since(start) if one.kind != Kind.DEPLOYMENT]
     kept_since = ledger.incidents.kept_since()
     found[LaneKind.INCIDENT] = [_incident(one) for one in ledger.incidents.between(start, end)]
     found[LaneKind.REMEDIATION] = [_repair(one) for one in ledger.incidents.repairs_between(start, end)]
@@ -189,7 +188,7 @@ def _repair(entry: RepairEntry) -> Event:
         title=f"{entry.action} of {entry.target}",
         detail=f"of incident {entry.incident}" + (f": {entry.note}" if entry.note else ""),
         outcome=entry.outcome,
-        went_well=entry.outcome == MENDED if entry.outcome else None,
+        went_well=entry.outcome == HELPED if entry.outcome else None,
         actor=entry.actor,
         services=(entry.target,),
     )
@@ -219,13 +218,14 @@ def gaps(measured_by: Sequence[Sequence[tuple[datetime, datetime]]]) -> list[tup
     """
     if not measured_by:
         return []
-    common = _merged(measured_by[0])
+    common = merged(measured_by[0])
     for one in measured_by[1:]:
-        common = _crossed(common, _merged(one))
+        common = _crossed(common, merged(one))
     return common
 
 
-def _merged(stretches: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+def merged(stretches: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """The same stretches by time, each moment once."""
     found: list[tuple[datetime, datetime]] = []
     for start, end in sorted(stretches):
         if found and start <= found[-1][1]:
