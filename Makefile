@@ -48,7 +48,8 @@ docs: $(VENV)/.dev ## Make anew what is made: the pages of what is measured, the
 clean: ## Remove the environment. Data, backups and secrets in .sutazai stay.
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
 
-# Two stamps, so that the demo need not wait for what only the tests want.
+# Two stamps, so that the demo need not wait for what only the tests want. Compiled, because where Python may not write
+# its own cache (PYTHONDONTWRITEBYTECODE) every command would compile all that it loads, which takes a second.
 $(VENV)/.runtime: $(VENV)/.uv uv.lock pyproject.toml
 	@$(BIN)/python -m uv sync --quiet --locked --inexact --compile-bytecode --no-dev
 	@touch $@

@@ -169,16 +169,12 @@ def _mounts_no_socket(service: ReleasedService, *_: object) -> Iterator[Finding]
 
 def _keeps_its_data(service: ReleasedService, *_: object) -> Iterator[Finding]:
     image = str(service.definition.get("image", ""))
-    name = image_name(image)
-    expected = DATA_PATHS.get(name)
+    expected = _data_paths(image, _environment(service.definition))
     # A file or folder of the host is configuration; where there is no volume at all, the service is a client.
     targets = [
         target.rstrip("/") for source, target in _mounts(service.definition) if not source.startswith((".", "/"))
     ]
-    if expected is None or not targets:
-        return
-    expected = _data_paths(name, image, _environment(service.definition)) or expected
-    if not set(expected) & set(targets):
+    if expected and targets and not set(expected) & set(targets):
         yield Finding(
             service.name,
             "volume-path",
@@ -187,8 +183,9 @@ def _keeps_its_data(service: ReleasedService, *_: object) -> Iterator[Finding]:
         )
 
 
-def _data_paths(name: str, image: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Where this very version keeps its data; nothing where that does not depend on it."""
+def _data_paths(image: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Where an image of this version keeps its data; nothing where that is not known."""
+    name = image_name(image)
     found = re.match(r"\d+", image.partition("@")[0].rpartition(":")[2])
     major = int(found[0]) if found else None
     if name == "postgres" and "PGDATA" in environment and environment["PGDATA"] not in DATA_PATHS[name]:
@@ -197,7 +194,9 @@ def _data_paths(name: str, image: str, environment: Mapping[str, str]) -> tuple[
         return tuple(map(str, (place, *place.parents)))
     if name == "postgres" and major is not None:
         return DATA_PATHS[name][:1] if major >= POSTGRES_MOVED else DATA_PATHS[name][1:]
-    return CHROMA_BEFORE_1 if name == "chroma" and major == 0 else ()
+    if name == "chroma" and major == 0:
+        return CHROMA_BEFORE_1
+    return DATA_PATHS.get(name, ())
 
 
 def _mounts(definition: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

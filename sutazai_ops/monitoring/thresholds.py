@@ -135,6 +135,18 @@ class Threshold(Condition):
     """The next command."""
     runbook: Runbook | None = None
 
+    def silences(self, threshold: str, service: str, *, beside: str) -> bool:
+        """Whether an alert of a threshold says nothing new beside one of this that fires; as Alertmanager is told it.
+
+        Args:
+            threshold: the other's name.
+            service: that it is about; empty where it is about none, as is
+            beside: that this one is about.
+        """
+        if ALL in self.inhibits:
+            return threshold != self.name and service == beside
+        return threshold in self.inhibits and (not service or not beside or service == beside)
+
 
 class Rulebook(Model):
     """All that is measured, and all that is too much."""

@@ -112,7 +112,8 @@ def _sighting(
 def _is_inhibited(one: Sighting, firing: Sequence[Sighting], rulebook: Rulebook) -> bool:
     """As Alertmanager is told it: for the same service, or by what is of none."""
     return any(
-        one.threshold in rulebook.thresholds[other.threshold].inhibits
-        and (not other.is_of_a_service or not one.is_of_a_service or one.target == other.target)
+        rulebook.thresholds[other.threshold].silences(
+            one.threshold, one.labels.get("service", ""), beside=other.labels.get("service", "")
+        )
         for other in firing
     )

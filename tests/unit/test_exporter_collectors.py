@@ -28,7 +28,8 @@ from sutazai_ops.monitoring.exporter.board import Board
 from sutazai_ops.monitoring.exporter.collectors import collectors_for
 from sutazai_ops.monitoring.exporter.collectors.backups import BackupsCollector
 from sutazai_ops.monitoring.exporter.collectors.clock import ClockCollector
-from sutazai_ops.monitoring.exporter.collectors.drift import DriftCollector, ledger_place
+from sutazai_ops.monitoring.exporter.collectors.drift import DriftCollector
+from sutazai_ops.monitoring.exporter.collectors.ledger import ledger_place
 from sutazai_ops.monitoring.exporter.collectors.models import InferenceCollector, ModelsCollector
 from sutazai_ops.monitoring.exporter.collectors.watched import WatchedCollector, late_groups
 from sutazai_ops.monitoring.exporter.families import check

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Protocol
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.exporter.alerting import Notice
 from sutazai_ops.monitoring.exporter.kept import Told
-from sutazai_ops.monitoring.thresholds import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -145,13 +144,7 @@ def _gone(key: str, told: Told, now: float) -> Notice:
 def is_inhibited(one: Notice, notices: Sequence[Notice], rulebook: Rulebook) -> bool:
     """Whether something fires beside which it says nothing new: for the same service, or for the whole platform."""
     return any(
-        _says_nothing_beside(one, other, rulebook.thresholds[other.threshold].inhibits)
+        rulebook.thresholds[other.threshold].silences(one.threshold, one.service, beside=other.service)
         for other in notices
         if other.ended_at is None and other.key != one.key
     )
-
-
-def _says_nothing_beside(one: Notice, other: Notice, inhibited: Collection[str]) -> bool:
-    if ALL in inhibited:
-        return one.threshold != other.threshold and one.service == other.service
-    return one.threshold in inhibited and (not other.service or not one.service or other.service == one.service)

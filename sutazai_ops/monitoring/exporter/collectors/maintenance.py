@@ -1,17 +1,16 @@
 """Of which services nobody is told now: the windows of maintenance, silences and deployments that the ledger holds.
 
-Read by questions of its own, as in `drift.py`. What cannot be read silences nobody.
+Read by questions of its own, as `ledger.py` says. What cannot be read silences nobody.
 """
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sutazai_ops.monitoring.exporter.collectors.drift import ledger_place
+from sutazai_ops.monitoring.exporter.collectors.ledger import asking
 from sutazai_ops.monitoring.exporter.measured import Measured, Round
-from sutazai_ops.reading import content, moment, reading
+from sutazai_ops.reading import content, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,11 +47,8 @@ class MaintenanceCollector:
         Raises:
             OpsError: when the ledger cannot be read.
         """
-        place = ledger_place(self._settings)
-        if isinstance(place, Path) and not place.exists():
-            return Round()
-        with reading(place) as ask:
-            rows = ask(WINDOWS)
+        with asking(self._settings) as ask:
+            rows = ask(WINDOWS) if ask else []
         names = sorted({name for row in rows for name in self._covered(row)})
         return Round(tuple(Measured("sutazai_maintenance", 1, {"service": name}) for name in names))
 
