@@ -188,15 +188,23 @@ def _data_paths(image: str, environment: Mapping[str, str]) -> tuple[str, ...]:
     name = image_name(image)
     found = re.match(r"\d+", image.partition("@")[0].rpartition(":")[2])
     major = int(found[0]) if found else None
-    if name == "postgres" and "PGDATA" in environment and environment["PGDATA"] not in DATA_PATHS[name]:
-        # Nothing of the image's own lies on the way to it, so a volume above it keeps it as well.
-        place = PurePosixPath(environment["PGDATA"])
-        return tuple(map(str, (place, *place.parents)))
-    if name == "postgres" and major is not None:
-        return DATA_PATHS[name][:1] if major >= POSTGRES_MOVED else DATA_PATHS[name][1:]
+    if name == "postgres" and (major is not None or "PGDATA" in environment):
+        has_moved = major is None or major >= POSTGRES_MOVED
+        return _postgres_paths(DATA_PATHS[name][0 if has_moved else 1], environment.get("PGDATA"))
     if name == "chroma" and major == 0:
         return CHROMA_BEFORE_1
     return DATA_PATHS.get(name, ())
+
+
+def _postgres_paths(own: str, data: str | None) -> tuple[str, ...]:
+    """Where a volume keeps the data, from the volume of the image itself and from PGDATA where that is set."""
+    if data is None:
+        return (own,)
+    place = PurePosixPath(data)
+    above = (place, *place.parents)
+    # A volume above the image's own is hidden by an anonymous one from there on.
+    is_inside = place.is_relative_to(own)
+    return tuple(str(one) for one in above if not is_inside or one.is_relative_to(own))
 
 
 def _mounts(definition: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -13,8 +13,9 @@ from pathlib import Path
 import docker
 import pytest
 from build import CACHE, ImageRegistry, build
-from projects import Project
+from projects import Project, free_port
 from registry import copy_storage
+from shop import Shop
 
 FIRST_BUILD_SECONDS = 900
 """The first test waits for whatever image is not built yet, on a slow machine for all of them."""
@@ -53,6 +54,19 @@ def registry(engine_client: docker.DockerClient) -> Iterator[ImageRegistry]:
 def image(engine_client: docker.DockerClient) -> Callable[[str], str]:
     """Builds an image of ours by the name of its recipe and returns its reference, for tests without a registry."""
     return lambda name: build(engine_client, name)
+
+
+@pytest.fixture(scope="module")
+def rolled_out(
+    tmp_path_factory: pytest.TempPathFactory, registry: ImageRegistry, engine_client: docker.DockerClient
+) -> Iterator[Shop]:
+    """A shop that was rolled out once; every test leaves it whole."""
+    one = Shop(tmp_path_factory.mktemp("shop"), registry, engine_client, free_port())
+    try:
+        one.deploy()
+        yield one
+    finally:
+        one.remove()
 
 
 @pytest.fixture

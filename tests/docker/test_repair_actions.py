@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import docker
 import pytest
-from build import ImageRegistry
-from projects import free_port
 from shop import Shop
 
 from sutazai_ops.engines import State
@@ -21,15 +18,8 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.fixture(scope="module")
-def shop(
-    tmp_path_factory: pytest.TempPathFactory, registry: ImageRegistry, engine_client: docker.DockerClient
-) -> Iterator[Shop]:
-    one = Shop(tmp_path_factory.mktemp("shop"), registry, engine_client, free_port())
-    try:
-        one.deploy()
-        yield one
-    finally:
-        one.remove()
+def shop(rolled_out: Shop) -> Shop:
+    return rolled_out
 
 
 def repair(shop: Shop, action: Action, target: str) -> str:

@@ -10,11 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import docker
 import pytest
 import requests
 from build import ImageRegistry
-from projects import eventually, free_port
+from projects import eventually
 from shop import Shop
 
 from sutazai_ops.deployment.deploy import DeploymentFailed
@@ -25,19 +24,6 @@ from sutazai_ops.errors import ExitCode, OpsError, Refused
 from sutazai_ops.progress import Silent
 
 pytestmark = pytest.mark.docker
-
-
-@pytest.fixture(scope="module")
-def rolled_out(
-    tmp_path_factory: pytest.TempPathFactory, registry: ImageRegistry, engine_client: docker.DockerClient
-) -> Iterator[Shop]:
-    """A shop that was rolled out once; every test leaves it whole."""
-    one = Shop(tmp_path_factory.mktemp("shop"), registry, engine_client, free_port())
-    try:
-        one.deploy()
-        yield one
-    finally:
-        one.remove()
 
 
 @pytest.fixture

@@ -5,44 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import guard_situations
 import pytest
 
 from sutazai_ops.ledger import (
-    IncidentEntry,
     IncidentEventEntry,
     ModeEntry,
-    RepairEntry,
     VerdictEntry,
     open_ledger,
 )
 from sutazai_ops.settings import Settings
 
 START = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
-INCIDENT = IncidentEntry(
-    number=0,
-    target="backend",
-    symptom="service-down",
-    playbook="service-down",
-    severity="page",
-    summary="backend does not do its work",
-    alerts=[{"threshold": "service_down", "labels": {"service": "backend"}}],
-    opened_at=START,
-    broken_since=START,
-    changes=[START],
-)
-REPAIR = RepairEntry(
-    id=0,
-    incident=1,
-    target="backend",
-    playbook="service-down",
-    rung="restart",
-    action="restart",
-    attempt=1,
-    holds_state=False,
-    disrupts=True,
-    actor="guard",
-    started_at=START,
-)
+INCIDENT = replace(guard_situations.INCIDENT, number=0, opened_at=START, broken_since=START, changes=[START])
+REPAIR = guard_situations.repair(id=0, incident=1, started_at=START, ended_at=None, outcome="")
 
 
 @pytest.fixture

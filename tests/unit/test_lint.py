@@ -8,6 +8,7 @@ from releases import platform, release, service
 from sutazai_ops.deployment.lint import lint, refuse_findings
 from sutazai_ops.errors import BadInput
 
+HOLDS = "/var/lib/postgresql/data"
 QUIET = "services: {web: {image: shop/web}}\n"
 
 
@@ -35,6 +36,10 @@ def rules(tmp_path):
             "volume-path",
             {"image": "postgres:16", "environment": {"PGDATA": "/pg"}, "volumes": ["data:/var/lib/postgresql/data"]},
         ),
+        (
+            "volume-path",
+            {"image": "postgres:16", "environment": {"PGDATA": f"{HOLDS}/16"}, "volumes": ["data:/var/lib/postgresql"]},
+        ),
     ],
 )
 def test_each_rule_is_red_for_what_it_is_there_for(rules, rule, definition):
@@ -51,6 +56,9 @@ def test_each_rule_is_red_for_what_it_is_there_for(rules, rule, definition):
         {"image": "postgres:16.11-alpine", "volumes": ["data:/var/lib/postgresql/data"]},
         {"image": "postgres:16.11-alpine", "volumes": ["./query.sql:/query.sql:ro"]},
         {"image": "postgres:16", "environment": ["PGDATA=/srv/pg/data"], "volumes": ["data:/srv/pg"]},
+        {"image": "postgres:18", "environment": [f"PGDATA={HOLDS}"], "volumes": [f"data:{HOLDS}"]},
+        {"image": "postgres:16", "environment": [f"PGDATA={HOLDS}/16"], "volumes": [f"data:{HOLDS}"]},
+        {"image": "postgres:latest", "environment": ["PGDATA=/srv/pg"], "volumes": ["data:/srv/pg"]},
         {"image": "chromadb/chroma:0.6.3", "volumes": ["data:/chroma/chroma"]},
         {"image": "chromadb/chroma:1.5.9", "volumes": ["data:/data/"]},
     ],
