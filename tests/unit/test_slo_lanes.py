@@ -111,11 +111,14 @@ def test_a_repair_is_charged_what_its_time_spent_of_the_budget_and_no_more() -> 
     (dip,) = made.objective(one.name).dips
     repair = Event(id="1", start=dip.start + (dip.end - dip.start) / 2, end=dip.end, title="restart of shop",
                    went_well=True, services=("shop",))  # fmt: skip
-    elsewhere = repair.model_copy(update={"id": "2", "services": ("other",)})
+    elsewhere = repair.model_copy(update={"id": "2", "start": dip.start, "services": ("other",)})
     lost = repair.model_copy(update={"id": "3", "end": None, "went_well": None})
-    lanes = [Lane(kind=LaneKind.REMEDIATION, title="remediation", recorded=True, events=(repair, elsewhere, lost))]
+    eighth = (dip.end - dip.start) / 8
+    meanwhile = repair.model_copy(update={"id": "4", "start": repair.start + eighth, "end": dip.end - eighth})
+    all_of_them = (repair, elsewhere, lost, meanwhile)
+    lanes = [Lane(kind=LaneKind.REMEDIATION, title="remediation", recorded=True, events=all_of_them)]
     cost = _remediation(lanes, made.objectives)
-    assert (cost.actions, cost.succeeded) == (3, 2)
+    assert (cost.actions, cost.succeeded) == (4, 3)
     assert cost.minutes == pytest.approx(dip.minutes / 2, rel=0.01)
     assert cost.budget_share == pytest.approx(dip.budget_share / 2, rel=0.01)
     assert "Of 1 the end is not known" in cost.sentence
