@@ -1,7 +1,7 @@
 """What fired: Prometheus' own record of its alerts, copied into the ledger before its retention forgets it.
 
-Until something keeps incidents itself, an alert that fires is one: from its first minute to its last, known again by
-what it was about and when it began, so that copying it again replaces it.
+Where nothing keeps incidents in the ledger, an alert that fires is one: from its first minute to its last, known again
+by what it was about and when it began, so that copying it again replaces it.
 """
 
 from __future__ import annotations
