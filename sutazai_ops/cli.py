@@ -15,6 +15,7 @@ from sutazai_ops import __version__
 from sutazai_ops.commands import (
     alerts,
     backup,
+    capacity,
     config,
     contract,
     dashboards,
@@ -58,6 +59,7 @@ for commands in (platform.app, deployment.app, probe.app, signals.app, contract.
 app.add_typer(backup.app, name="backup")
 app.command("restore")(restore.restore)
 app.add_typer(slo.app, name="slo")
+app.add_typer(capacity.app, name="capacity")
 app.add_typer(status_page.app, name="status-page")
 app.add_typer(remediation.app, name="remediation")
 app.add_typer(incidents.app, name="incidents")

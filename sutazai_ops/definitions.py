@@ -6,6 +6,7 @@ Loading reads the settings and the platform's files; it reaches no server and re
 import dagster as dg
 
 from sutazai_ops.backups.defs import defs as backups
+from sutazai_ops.capacity.defs import defs as capacity
 from sutazai_ops.deployment.defs import defs as deployment
 from sutazai_ops.deployment.meant import meant_to_run
 from sutazai_ops.installation import read_installation
@@ -27,6 +28,7 @@ def defs() -> dg.Definitions:
         backups(settings, platform),
         monitoring(settings, configuration),
         objectives(settings, meant_to_run),
+        capacity(settings, meant_to_run),
         status_page(settings, meant_to_run),
         remediation(),
         dg.Definitions(resources={"operations": Operations()}, executor=dg.in_process_executor),

@@ -273,6 +273,13 @@ class StatusPageSettings(Documented):
     """Where its files are written, and served from; `status-page/public` in the home folder if left out."""
 
 
+class CapacitySettings(Documented):
+    """What services use, what they should be allowed, and what it costs."""
+
+    facts_schedule: Cron = "40 * * * *"
+    """When the daily facts that can still change are computed, as cron, in `timezone`."""
+
+
 class Settings(BaseSettings):
     """What an operator can set. See `docs/settings.md`, which is made from these lines."""
 
@@ -311,6 +318,7 @@ class Settings(BaseSettings):
     slo: ObjectiveSettings = Field(default_factory=ObjectiveSettings)
     remediation: RemediationSettings = Field(default_factory=RemediationSettings)
     status_page: StatusPageSettings = Field(default_factory=StatusPageSettings)
+    capacity: CapacitySettings = Field(default_factory=CapacitySettings)
 
     @property
     def backup_store(self) -> Path:

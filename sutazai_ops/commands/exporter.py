@@ -51,6 +51,7 @@ def exporter(
     _write_the_status_page(here, exporter)
     if here.engine.name == "embedded":
         _keep_facts(here, exporter)
+        _keep_capacity(here, exporter)
     run(exporter, address, here.settings.monitoring.port if port is None else port, sources)
 
 
@@ -106,6 +107,18 @@ def _keep_facts(here: Installation, exporter: Exporter) -> None:
     alerting = exporter.alerting
     keeper = Keeper(lambda: promises_of(here, meant_to_run(here)), alerting.samples, lambda: alerting.lock)
     exporter.add(Work("facts", EVERY_SECONDS, keeper.keep), {})
+
+
+def _keep_capacity(here: Installation, exporter: Exporter) -> None:
+    """What services use, likewise."""
+    from sutazai_ops.capacity import room_of
+    from sutazai_ops.capacity.embedded import EVERY_SECONDS, Keeper
+    from sutazai_ops.deployment.meant import meant_to_run
+    from sutazai_ops.monitoring.exporter.schedule import Work
+
+    alerting = exporter.alerting
+    keeper = Keeper(lambda: room_of(here, meant_to_run(here)), alerting.samples, lambda: alerting.lock)
+    exporter.add(Work("capacity facts", EVERY_SECONDS, keeper.keep), {})
 
 
 def _read_all() -> None:

@@ -1,8 +1,8 @@
 """WHAT happened: an index of backup sets, proofs, restores and prunes, for questions that files are slow to answer.
 
 All that it knows of backups can be made again from the sets' own manifests, so a lost ledger loses no backup. Daily
-facts of objectives stand in it alone, once Prometheus has let their samples go, and so do what users were told and
-what happened in incidents.
+facts of objectives and of capacity stand in it alone, once Prometheus has let their samples go, and so do what users
+were told and what happened in incidents.
 
 Whoever wants the entries alone loads no SQLAlchemy, which takes 19 MB: the exporter lives for months.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.ledger.entries import (
+    DayValueEntry,
     EventEntry,
     FactEntry,
     NoticeEntry,
@@ -20,6 +21,7 @@ from sutazai_ops.ledger.entries import (
     Prune,
     QuestionEntry,
     Restore,
+    ServiceDayEntry,
     SetEntry,
     VerificationEntry,
     WindowEntry,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from sutazai_ops.ledger.open import open_ledger
 
 __all__ = [
+    "DayValueEntry",
     "EventEntry",
     "FactEntry",
     "IncidentEntry",
@@ -50,6 +53,7 @@ __all__ = [
     "QuestionEntry",
     "RepairEntry",
     "Restore",
+    "ServiceDayEntry",
     "SetEntry",
     "VerdictEntry",
     "VerificationEntry",

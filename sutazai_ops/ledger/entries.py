@@ -216,3 +216,43 @@ class WindowEntry:
     starts_at: datetime
     ends_at: datetime
     actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDayEntry:
+    """What one service used on one UTC day: its figures, and the hours that they are made of."""
+
+    service: str
+    day: date
+    memory_peak: float | None
+    """Bytes; None where nothing was measured, as with all figures here."""
+    memory_p95: float | None
+    memory_limit: float | None
+    """None where it had none."""
+    cpu_peak: float | None
+    """Cores, over five minutes."""
+    cpu_p95: float | None
+    cpu_limit: float | None
+    oom_kills: int
+    coverage: float
+    final: bool
+    """Whether the day can no longer change."""
+    detail: Mapping[str, Any]
+    computed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DayValueEntry:
+    """What one measure of the host, or of what it is there for, came to on one UTC day."""
+
+    measure: str
+    subject: str
+    """Its labels, as JSON."""
+    day: date
+    kind: str
+    question: str
+    """The hash of what was asked."""
+    value: float | None
+    final: bool
+    detail: Mapping[str, Any]
+    computed_at: datetime

@@ -13,6 +13,7 @@ from sqlalchemy import delete, insert, select, update
 
 from sutazai_ops.ledger.access import Access, without
 from sutazai_ops.ledger.entries import (
+    DayValueEntry,
     DeploymentEntry,
     DriftEntry,
     EventEntry,
@@ -23,12 +24,14 @@ from sutazai_ops.ledger.entries import (
     Prune,
     QuestionEntry,
     Restore,
+    ServiceDayEntry,
     SetEntry,
     VerificationEntry,
     WindowEntry,
 )
 from sutazai_ops.ledger.tables import (
     backup_sets,
+    day_values,
     deployments,
     drifts,
     events,
@@ -39,6 +42,7 @@ from sutazai_ops.ledger.tables import (
     prunes,
     questions,
     restores,
+    service_days,
     verifications,
     windows,
 )
@@ -56,7 +60,7 @@ if TYPE_CHECKING:
 _SAYS_MORE = {"could not check": ("verified", "read", "corrupt"), "read": ("verified",)}
 
 
-_Keyed = SetEntry | VerificationEntry | FactEntry | QuestionEntry | EventEntry
+_Keyed = SetEntry | VerificationEntry | FactEntry | QuestionEntry | EventEntry | ServiceDayEntry | DayValueEntry
 """What is known by a key of its own, and replaced under it."""
 _Numbered = Restore | Prune | DeploymentEntry | DriftEntry | OverrideEntry | NoticeEntry | NoticeUpdateEntry
 """What is only ever added."""
@@ -135,6 +139,38 @@ class Ledger(Access):
         if objectives is not None:
             query = query.where(facts.c.objective.in_(objectives))
         return [FactEntry(**row) for row in self._rows(query.order_by(facts.c.objective, facts.c.day))]
+
+    def record_capacity(self, days: Sequence[ServiceDayEntry], values: Sequence[DayValueEntry]) -> None:
+        """Write down what was used on a day, each in the place of the one of its service or subject and day."""
+        with self._writing() as connection:
+            _put(connection, service_days, days)
+            _put(connection, day_values, values)
+
+    def service_days_between(self, first: date, last: date) -> list[ServiceDayEntry]:
+        """What services used on these days, both ends among them, by service and day."""
+        query = select(service_days).where(service_days.c.day >= first, service_days.c.day <= last)
+        rows = self._rows(query.order_by(service_days.c.service, service_days.c.day))
+        return [ServiceDayEntry(**row) for row in rows]
+
+    def day_values_between(
+        self, first: date, last: date, measures: Collection[str] | None = None
+    ) -> list[DayValueEntry]:
+        """What these measures came to, by measure, subject and day; all of them for None."""
+        query = select(day_values).where(day_values.c.day >= first, day_values.c.day <= last)
+        if measures is not None:
+            query = query.where(day_values.c.measure.in_(measures))
+        rows = self._rows(query.order_by(day_values.c.measure, day_values.c.subject, day_values.c.day))
+        return [DayValueEntry(**row) for row in rows]
+
+    def settled_capacity_days(self, first: date, last: date) -> set[date]:
+        """The days of which something was written down and nothing can still change."""
+        query = select(service_days.c.day, service_days.c.final).where(
+            service_days.c.day >= first, service_days.c.day <= last
+        )
+        settled: dict[date, bool] = {}
+        for row in self._rows(query):
+            settled[row["day"]] = settled.get(row["day"], True) and row["final"]
+        return {day for day, final in settled.items() if final}
 
     def known_questions(self) -> list[QuestionEntry]:
         """Everything that was ever asked for a fact, the first first."""

@@ -336,3 +336,35 @@ windows = Table(
     Column("ends_at", UtcTime, nullable=False, index=True),
     Column("actor", String, nullable=False),
 )
+
+service_days = Table(
+    "service_days",
+    metadata,
+    Column("service", String, primary_key=True),
+    Column("day", Date, primary_key=True, index=True),
+    Column("memory_peak", Float),
+    Column("memory_p95", Float),
+    Column("memory_limit", Float),
+    Column("cpu_peak", Float),
+    Column("cpu_p95", Float),
+    Column("cpu_limit", Float),
+    Column("oom_kills", Integer, nullable=False),
+    Column("coverage", Float, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("computed_at", UtcTime, nullable=False),
+)
+
+day_values = Table(
+    "day_values",
+    metadata,
+    Column("measure", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("day", Date, primary_key=True, index=True),
+    Column("kind", String, nullable=False),
+    Column("question", String, nullable=False),
+    Column("value", Float),
+    Column("final", Boolean, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("computed_at", UtcTime, nullable=False),
+)

@@ -1,0 +1,120 @@
+"""All that Dagster sees of capacity: the facts of each day, and the report of each month.
+
+    capacity/daily_facts ──> capacity/monthly_report
+
+Facts are partitioned by the day, so that any day can be made again as far back as Prometheus reaches; once an hour the
+days that can still change are. A report asks nobody but the ledger: made again, it is the same.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from sutazai_ops.orchestration import (
+    ONE_MORE_ATTEMPT,
+    LoggedProgress,
+    Operations,
+    production_schedule,
+    telling_dagster,
+)
+from sutazai_ops.platform import Service
+from sutazai_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from sutazai_ops.capacity.facts import ServiceDay
+    from sutazai_ops.capacity.room import Room
+    from sutazai_ops.installation import Installation
+
+AREA = "capacity"
+TAGS = {"ops/area": AREA}
+OWNER = "team:operations"
+FACTS = dg.AssetKey([AREA, "daily_facts"])
+POOL = "capacity"
+"""One run at a time: two would ask Prometheus the same."""
+FIRST_DAY = "2026-01-01"
+MAX_RUNTIME = {"dagster/max_runtime": str(3600)}
+Meant = Callable[["Installation"], Sequence[Service]]
+"""Finds the services that are meant to run; given by whoever knows of releases."""
+Metadata = dict[str, int | float | str | dg.TableMetadataValue | dg.MarkdownMetadataValue | dg.PathMetadataValue]
+
+
+def defs(settings: Settings, meant: Meant) -> dg.Definitions:
+    """The assets, the jobs and the schedules of capacity; asks no server."""
+    return dg.Definitions(
+        assets=[_facts(meant)],
+        jobs=[_compute_job(meant)],
+        schedules=[
+            production_schedule("compute_capacity_facts", settings.capacity.facts_schedule, settings, "every hour"),
+        ],
+    )
+
+
+def _facts(meant: Meant) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=FACTS,
+        group_name=AREA,
+        description="What every service used on each UTC day, what it was allowed, and what the host had. Kept for"
+        " ever.",
+        kinds={"prometheus"},
+        owners=[OWNER],
+        tags=TAGS,
+        pool=POOL,
+        partitions_def=dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1),
+        retry_policy=ONE_MORE_ATTEMPT,
+    )
+    def daily_facts(context: dg.AssetExecutionContext, operations: Operations) -> dg.MaterializeResult[None]:
+        days = [date.fromisoformat(key) for key in context.partition_keys]
+        with telling_dagster():
+            made = _open(operations, meant).update(days, datetime.now(UTC), LoggedProgress(context.log))
+        return dg.MaterializeResult(metadata=_metadata_of_facts([fact for facts in made.values() for fact in facts]))
+
+    return daily_facts
+
+
+def _compute_job(meant: Meant) -> dg.JobDefinition:
+    @dg.op(
+        pool=POOL, retry_policy=ONE_MORE_ATTEMPT, description="Computes the facts of the days that can still change."
+    )
+    def compute_due_capacity_facts(context: dg.OpExecutionContext, operations: Operations) -> None:
+        now = datetime.now(UTC)
+        with telling_dagster():
+            room = _open(operations, meant)
+            made = room.update(room.due(now), now, LoggedProgress(context.log))
+        for day, facts in sorted(made.items()):
+            context.log_event(
+                dg.AssetMaterialization(FACTS, partition=day.isoformat(), metadata=_metadata_of_facts(facts))
+            )
+
+    @dg.job(
+        name="compute_capacity_facts",
+        description="Computes what services used on the days that can still change.",
+        tags=TAGS | MAX_RUNTIME,
+        executor_def=dg.in_process_executor,
+    )
+    def compute_capacity_facts() -> None:
+        compute_due_capacity_facts()
+
+    return compute_capacity_facts
+
+
+def _metadata_of_facts(facts: "Sequence[ServiceDay]") -> Metadata:
+    measured = [fact for fact in facts if fact.memory.measured]
+    metadata: Metadata = {
+        "services_measured": len(measured),
+        "services_unmeasured": len(facts) - len(measured),
+        "oom_kills": sum(fact.kills for fact in facts),
+    }
+    if measured:
+        metadata["memory_peak_bytes"] = sum(fact.memory.spread.peak for fact in measured)
+        metadata["cpu_p95_cores"] = sum(fact.cpu.spread.quantile(0.95) or 0.0 for fact in measured)
+        metadata["coverage"] = sum(fact.coverage for fact in measured) / len(measured)
+    return metadata
+
+
+def _open(operations: Operations, meant: Meant) -> "Room":
+    from sutazai_ops.capacity import room_of
+
+    here = operations.open()
+    return room_of(here, meant(here))
