@@ -10,10 +10,10 @@ from sutazai_ops.errors import BadInput, Refused
 from sutazai_ops.ledger import IncidentEventEntry
 from sutazai_ops.ledger.incident_log import APPROVED
 from sutazai_ops.remediation.follow import ACTING
-from sutazai_ops.remediation.observe import observe, say
+from sutazai_ops.remediation.observe import observe
 from sutazai_ops.remediation.repair import carry_out
 from sutazai_ops.remediation.surroundings import mode_of
-from sutazai_ops.remediation.verdict import Kind, Reason
+from sutazai_ops.remediation.verdict import Kind, Reason, say
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:

@@ -72,9 +72,9 @@ def watch_incidents(context: dg.SensorEvaluationContext, operations: Operations)
     """One round; an error of what it asks is told, and changes nothing."""
     from sutazai_ops.remediation.escalation import escalate_all
     from sutazai_ops.remediation.follow import ACTING
-    from sutazai_ops.remediation.observe import Watched, observe, say
+    from sutazai_ops.remediation.observe import Watched, observe
     from sutazai_ops.remediation.repair import dead_repairs
-    from sutazai_ops.remediation.verdict import Kind
+    from sutazai_ops.remediation.verdict import Kind, say
 
     try:
         watched = Watched.of(operations.open())

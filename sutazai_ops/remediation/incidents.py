@@ -29,6 +29,8 @@ SETTLING = timedelta(minutes=2)
 starts once more what has ended, and that takes its time, too."""
 HOST = "host"
 """The target of whatever is about the machine, or the platform as a whole."""
+BREAKS = frozenset({"opened", "broken"})
+"""The kinds of events since which an incident is broken."""
 _WORSE_FIRST = ("page", "ticket", "none")
 
 
@@ -126,6 +128,19 @@ def broken_services(lasting: Iterable[IncidentEntry], seen: Iterable[Sighting], 
 def worst(severities: Iterable[str]) -> str:
     """The most urgent of some severities."""
     return min(severities, key=_WORSE_FIRST.index)
+
+
+def broken_stretches(events: Iterable[IncidentEventEntry]) -> list[tuple[datetime, datetime | None]]:
+    """From when to when an incident was broken, by its events in their order; None for what has not ended."""
+    found: list[tuple[datetime, datetime | None]] = []
+    since: datetime | None = None
+    for event in events:
+        if event.kind in BREAKS:
+            since = since or event.at
+        elif event.kind in {"whole", "closed"} and since is not None:
+            found.append((since, event.at))
+            since = None
+    return [*found, (since, None)] if since is not None else found
 
 
 def _open(group: Sequence[Sighting], now: datetime) -> Move:

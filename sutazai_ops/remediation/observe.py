@@ -24,6 +24,7 @@ from sutazai_ops.remediation.surroundings import (
     mode_of,
     topology_of,
 )
+from sutazai_ops.remediation.verdict import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -168,8 +169,3 @@ def _write_down(log: IncidentLog, judged: Judged, world: World) -> None:
     )
     log.record_verdict(entry)
     log.add_events([IncidentEventEntry(number, world.now, "verdict", say(verdict), dict(verdict.facts))])
-
-
-def say(verdict: Verdict) -> str:
-    """A verdict in one line: `act restart: it is due`."""
-    return " ".join(filter(None, (verdict.kind, verdict.rung))) + f": {verdict.reason}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sutazai_ops import __version__
 from sutazai_ops.monitoring.rules import runbook_of
+from sutazai_ops.remediation.incidents import BREAKS, broken_stretches
 from sutazai_ops.remediation.situation import HELPED
 from sutazai_ops.reports import chart, figures, lanes, markdown
 from sutazai_ops.reports.frame import Figure, FirstScreen, Foot, Head
@@ -30,7 +31,6 @@ TONES = {
     "": Tone.UNKNOWN,
 }
 """Of what a repair came to; any other outcome is bad."""
-BREAKS = frozenset({"opened", "broken"})
 PEOPLE = {"escalated": "given to a person", "acknowledged": "taken over", "approved": "agreed to"}
 
 
@@ -97,24 +97,11 @@ def _values(facts: Facts) -> dict[str, Any]:
     }
 
 
-def broken_stretches(facts: Facts) -> list[tuple[datetime, datetime | None]]:
-    """From when to when it was broken; None for what has not ended."""
-    found: list[tuple[datetime, datetime | None]] = []
-    since: datetime | None = None
-    for event in facts.events:
-        if event.kind in BREAKS:
-            since = since or event.at
-        elif event.kind in {"whole", "closed"} and since is not None:
-            found.append((since, event.at))
-            since = None
-    return [*found, (since, None)] if since is not None else found
-
-
 def _screen(facts: Facts) -> FirstScreen:
     incident = facts.incident
-    broken = sum(((end or facts.last) - start).total_seconds() for start, end in broken_stretches(facts))
+    broken = sum(((end or facts.last) - start).total_seconds() for start, end in broken_stretches(facts.events))
     first = min((one.started_at for one in facts.repairs), default=None)
-    began = broken_stretches(facts)[0][0] if broken_stretches(facts) else incident.opened_at
+    began = broken_stretches(facts.events)[0][0] if broken_stretches(facts.events) else incident.opened_at
     tried = ", ".join(f"{one.rung} {one.outcome or 'under way'}" for one in facts.repairs) or "nothing was done"
     if incident.closed_at is not None:
         tone, verdict = Tone.GOOD, f"Over, {incident.outcome}"
@@ -164,7 +151,7 @@ def _place(facts: Facts, begun: datetime) -> str:
 def _lanes(facts: Facts) -> list[lanes.Lane]:
     broken = [
         lanes.Happening(_place(facts, start), start, end, "broken", Tone.BAD, ongoing=end is None)
-        for start, end in broken_stretches(facts)
+        for start, end in broken_stretches(facts.events)
     ]
     repairs = [
         lanes.Happening(

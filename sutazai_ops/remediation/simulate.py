@@ -7,6 +7,7 @@ one is. Pure, and the same each time.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -87,7 +88,7 @@ def simulate(trace: Trace, rulebook: Rulebook, playbooks: Mapping[str, Playbook]
     elapsed = 0.0
     while elapsed < trace.lasts:
         run.step(elapsed)
-        elapsed += trace.every
+        elapsed = run.looks_next(elapsed)
     return Outcome(run.decisions, run.done, list(run.incidents.values()))
 
 
@@ -143,6 +144,14 @@ class _Run:
                 # What is decided next knows of it.
                 world = replace(world, repairs=self.repairs)
 
+    def looks_next(self, elapsed: float) -> float:
+        """When something may have changed: where nothing is broken and nothing lasts, when the next thing breaks."""
+        every = self.trace.every
+        if self.under_way is not None or self.alerts or self._lasting():
+            return elapsed + every
+        breaks = min((one.breaks_next(elapsed + every) for one in self.trace.broken), default=math.inf)
+        return math.inf if math.isinf(breaks) else math.ceil(breaks / every) * every
+
     def _look(self, elapsed: float, now: datetime, truth: Sequence[Broken]) -> tuple[list[IncidentEntry], World]:
         seen = self._sightings(now, truth)
         helped = [one.incident for one in self.repairs if one.outcome == HELPED]
@@ -182,7 +191,7 @@ class _Run:
 
     def _world(self, elapsed: float, now: datetime, seen: Sequence[Sighting], blind: str = "") -> World:
         services = self.trace.services
-        passed = timedelta(seconds=elapsed)
+        ages = {name: one.age_of_backup(elapsed) for name, one in services.items()}
         return World(
             now=now,
             mode=self.trace.mode,
@@ -196,11 +205,7 @@ class _Run:
             broken=broken_services(self._lasting(), seen, now),
             blind=blind,
             started_at=self.started,
-            backup_age={
-                name: timedelta(seconds=one.backup_age) + passed
-                for name, one in services.items()
-                if one.backup_age is not None
-            },
+            backup_age={name: timedelta(seconds=age) for name, age in ages.items() if age is not None},
             may_disrupt=frozenset(name for name, one in services.items() if one.may_disrupt),
             limits=self.limits,
         )

@@ -94,7 +94,7 @@ def failed_checks(here: Installation, target: str, seen: Seen, now: datetime) ->
         return frozenset(Check)
     so = {
         Check.RUNS: target in seen.running,
-        Check.RELEASED_LATELY: _was_released_lately(here, service, now),
+        Check.RELEASED_LATELY: was_released_lately(here, service, now),
         Check.MEASURES: measures(service),
     }
     return frozenset(check for check in Check if not so[check])
@@ -107,7 +107,8 @@ def measures(service: Service) -> bool:
     return is_nothing_else or is_exporter(service) or is_prometheus(service) or is_alertmanager(service)
 
 
-def _was_released_lately(here: Installation, service: Service, now: datetime) -> bool:
+def was_released_lately(here: Installation, service: Service, now: datetime) -> bool:
+    """Whether it was changed by a release of the last day, and there is a good one before that."""
     releases = Releases(here.settings.releases)
     try:
         current = releases.current()

@@ -5,6 +5,7 @@ docs/remediation/simulate.md shows one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -43,12 +44,21 @@ class TracedService(Model):
     """Whether somebody opted in to its being disrupted unasked, though it holds state."""
     backup_age: Duration | None = None
     """Of its newest verified backup at the beginning; none if left out. It grows as the time passes."""
+    backed_up_every: Duration | None = None
+    """A new one is there after each such time; never another if left out."""
     grace: Duration = 30.0
     """How long it may take after a start."""
     released_lately: bool = False
     """Whether there is a release to go back to."""
     measures: bool = False
     """Whether it is one of those that measure."""
+
+    def age_of_backup(self, elapsed: float) -> float | None:
+        """Of its newest verified backup at a time, in seconds."""
+        if self.backup_age is None:
+            return None
+        age = self.backup_age + elapsed
+        return age % self.backed_up_every if self.backed_up_every else age
 
     @property
     def failed_checks(self) -> frozenset[Check]:
@@ -83,6 +93,15 @@ class Broken(Model):
         if elapsed < self.start or (self.until is not None and elapsed >= self.until):
             return False
         return self.every is None or (elapsed - self.start) % self.every < (self.lasting or 0.0)
+
+    def breaks_next(self, elapsed: float) -> float:
+        """When it will be so, at that time or after it; infinity where it will not be again."""
+        if self.is_broken(elapsed):
+            return elapsed
+        turn = self.start
+        if elapsed > self.start and self.every is not None:
+            turn += math.ceil((elapsed - self.start) / self.every) * self.every
+        return turn if elapsed <= turn and self.is_broken(turn) else math.inf
 
 
 class Closed(Model):

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from sutazai_ops.ledger import VerdictEntry
+
 
 class Mode(StrEnum):
     """How much the remediation may do."""
@@ -79,3 +81,8 @@ class Verdict:
     """Which rung it speaks of; empty where it did not come to one."""
     until: datetime | None = None
     """When a wait is over by itself; None where something has to happen first."""
+
+
+def say(verdict: Verdict | VerdictEntry) -> str:
+    """A verdict in one line: `act restart: it is due`."""
+    return " ".join(filter(None, (verdict.kind, verdict.rung))) + f": {verdict.reason}"

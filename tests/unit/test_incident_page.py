@@ -10,7 +10,8 @@ from guard_situations import INCIDENT, MINUTE, NOW, repair
 
 from sutazai_ops.installation import Installation
 from sutazai_ops.ledger import IncidentEventEntry
-from sutazai_ops.remediation.page import Facts, broken_stretches, to_html, to_markdown
+from sutazai_ops.remediation.incidents import broken_stretches
+from sutazai_ops.remediation.page import Facts, to_html, to_markdown
 from sutazai_ops.remediation.reporting import write_report
 from sutazai_ops.settings import Loaded, Settings
 
@@ -37,8 +38,8 @@ def facts(**changes) -> Facts:
 
 
 def test_it_was_broken_from_each_beginning_to_its_end():
-    assert broken_stretches(facts()) == [(NOW, NOW + 2 * MINUTE), (NOW + 5 * MINUTE, None)]
-    assert broken_stretches(facts(events=[])) == []
+    assert broken_stretches(facts().events) == [(NOW, NOW + 2 * MINUTE), (NOW + 5 * MINUTE, None)]
+    assert broken_stretches([]) == []
 
 
 def test_the_page_says_what_broke_what_was_tried_and_what_to_do_next():

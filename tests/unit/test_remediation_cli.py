@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from guard_situations import INCIDENT
 from typer.testing import CliRunner
 
 from sutazai_ops.cli import app
+from sutazai_ops.ledger import IncidentEventEntry, VerdictEntry, open_ledger
+from sutazai_ops.settings import Settings
+
+ALERT = {"threshold": "service_down", "labels": {"service": "redis"}}
 
 TRACE = """
 lasts: 1h
@@ -40,6 +47,24 @@ def test_simulate_says_what_would_have_been_done(run, tmp_path):
         ("backend", "restart", "helped")
     ]
     assert facts["decisions"][0]["verdict"]["reason"] == "it is not broken for long enough"
+
+
+def test_what_if_shows_the_ledgers_history_beside_what_would_be_and_writes_it_as_a_trace(run, tmp_path):
+    assert "as it would be: 0 incidents, 0 repairs" in run("remediation", "what-if")
+    log = open_ledger(Settings(home=tmp_path / "home")).incidents
+    opened = datetime.now(UTC) - timedelta(hours=2)
+    number = log.open_incident(
+        replace(INCIDENT, target="redis", alerts=[ALERT], opened_at=opened, broken_since=opened, changes=[opened]),
+        [IncidentEventEntry(0, opened, "opened", "")],
+    ).number
+    verdict = VerdictEntry(number, opened + timedelta(minutes=1), "observe", "skip", "it is only observed", "restart",
+                           None, {})  # fmt: skip
+    log.record_verdict(verdict)
+    shown = run("remediation", "what-if", "--since", "1d", "--trace", str(tmp_path / "past.yaml"))
+    assert "skip restart: it is only observed" in shown
+    assert "escalate: it holds state, and no verified backup is fresh enough" in shown
+    facts = json.loads(run("remediation", "simulate", "--trace", str(tmp_path / "past.yaml"), "--json"))
+    assert [one["target"] for one in facts["incidents"]] == ["redis"]
 
 
 def test_playbooks_are_shown_with_the_thresholds_that_name_them(run):
