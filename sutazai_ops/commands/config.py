@@ -58,7 +58,7 @@ def generate(
     json: AsJson = False,
 ) -> None:
     """Write what is generated for Prometheus, Alertmanager, Grafana and the exporter; a deployment does so itself."""
-    from sutazai_ops.monitoring.configuration import write_configuration, write_copies
+    from sutazai_ops.generated import write_configuration, write_copies
     from sutazai_ops.settings import PACKAGED_PLATFORM
 
     terminal = Terminal()
@@ -76,8 +76,8 @@ def _show_generated(terminal: Terminal, folder: Path, changed: Sequence[str]) ->
 
 def _findings(here: Installation) -> list[str]:
     """What is not wrong enough to be refused, and leaves somebody uninformed all the same."""
+    from sutazai_ops.generated import stale_files
     from sutazai_ops.monitoring.alertmanager import who_is_not_told
-    from sutazai_ops.monitoring.configuration import stale_files
     from sutazai_ops.monitoring.presence import not_measured
     from sutazai_ops.monitoring.scrape import out_of_reach
     from sutazai_ops.monitoring.thresholds import read_rulebook

@@ -80,8 +80,8 @@ def write_generated(settings: Settings, platform: Platform) -> None:
         BadInput: for a file of signals or thresholds that is wrong, or a receiver's that is not there.
         OpsError: when it cannot be written.
     """
+    from sutazai_ops.generated import write_configuration
     from sutazai_ops.monitoring.additions import copy_secrets
-    from sutazai_ops.monitoring.configuration import write_configuration
     from sutazai_ops.status_page.files import make_folder
 
     write_configuration(settings, platform)

@@ -1,13 +1,14 @@
-"""The configuration that is generated for the platform's monitoring, and the folder that it lies in.
+"""What monitoring itself generates for a platform, and how a folder of generated files is brought to what it should be.
 
 What is generated is what a service mounts from that folder: a platform without a Prometheus of this kind gets nothing.
 All of it is made before anything is written, each file whole, and what is not made any more is removed, so that what
-lies there is never of two minds. A file that has not changed is not touched. The copies beside the packaged platform
-are the same files made from default settings, for those who run Compose by hand.
+lies there is never of two minds. A file that has not changed is not touched. Other areas add parts of their own, of
+which this one knows nothing: `sutazai_ops.generated` joins them.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from sutazai_ops.monitoring.thresholds import read_rulebook
 from sutazai_ops.platform.mounts import sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sutazai_ops.monitoring.thresholds import Rulebook
     from sutazai_ops.platform import Platform
@@ -37,64 +38,34 @@ Files = dict[str, str]
 """What each file holds, by its path from the folder on."""
 
 
-def generated_files(settings: Settings, platform: Platform, folder: Path) -> Files:
-    """All that is generated for a platform.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of what is generated."""
+
+    needed: str
+    """The folder that a service has to mount for it to be made."""
+    make: Callable[[Settings, Platform], Files]
+    """Raises `BadInput` for a file of the user's own that is wrong."""
+
+
+def made_of(parts: Iterable[Part], settings: Settings, platform: Platform, folder: Path) -> Files:
+    """What these parts generate for a platform.
 
     Args:
+        parts: of every area that generates something.
         settings: who is told, what is too much.
         platform: read with its mounts leading to `folder`.
         folder: where the files will lie.
 
     Raises:
-        BadInput: for a file of signals or thresholds that is wrong.
+        BadInput: for a file of the user's own that is wrong.
     """
     mounted = _mounted_below(platform, folder)
     made: Files = {}
-    for needed, make in PARTS.values():
-        if needed in mounted:
-            made |= make(settings, platform)
+    for part in parts:
+        if part.needed in mounted:
+            made |= part.make(settings, platform)
     return made
-
-
-def write_configuration(settings: Settings, platform: Platform) -> list[str]:
-    """Bring the generated folder of this installation to what it should be.
-
-    Returns:
-        The files that were written or removed, by their paths from the folder on.
-
-    Raises:
-        BadInput: for a file of signals or thresholds that is wrong.
-        OpsError: when something cannot be written.
-    """
-    return bring(settings.generated, generated_files(settings, platform, settings.generated))
-
-
-def stale_files(settings: Settings, platform: Platform) -> list[str]:
-    """The generated files of this installation that are not as they would be made now; those it never had, too."""
-    return _differences(settings.generated, generated_files(settings, platform, settings.generated))
-
-
-def committed_files() -> Files:
-    """The copies beside the packaged platform, as they should be: made from its files and default settings."""
-    from sutazai_ops.platform import read_platform
-    from sutazai_ops.settings import PACKAGED_PLATFORM, Settings
-
-    folder = PACKAGED_PLATFORM / "config"
-    return generated_files(Settings(), read_platform(PACKAGED_PLATFORM, {"GENERATED_FOLDER": str(folder)}), folder)
-
-
-def stale_copies() -> list[str]:
-    """The copies beside the packaged platform that are not as they should be."""
-    from sutazai_ops.settings import PACKAGED_PLATFORM
-
-    return _differences(PACKAGED_PLATFORM / "config", committed_files())
-
-
-def write_copies() -> list[str]:
-    """Make the copies beside the packaged platform anew; raises `OpsError` when one cannot be written."""
-    from sutazai_ops.settings import PACKAGED_PLATFORM
-
-    return bring(PACKAGED_PLATFORM / "config", committed_files())
 
 
 def rulebook_of(settings: Settings, platform: Platform, engine: str = "") -> Rulebook:
@@ -108,24 +79,17 @@ def rulebook_of(settings: Settings, platform: Platform, engine: str = "") -> Rul
 
 
 def _prometheus(settings: Settings, platform: Platform) -> Files:
-    # Objectives stand on what is measured, and their rules lie beside those of the signals.
-    from sutazai_ops.slo import generated as objectives
-
     rules = rules_file(rulebook_of(settings, platform), settings.alerts.runbooks_url)
     return {
         "prometheus/prometheus.yml": prometheus_file(platform),
         f"prometheus/{RULES_FILE}": rules,
-        f"prometheus/{objectives.RULES_FILE}": objectives.rules(settings, platform),
     }
 
 
 def _rule_tests(settings: Settings, platform: Platform) -> Files:
-    from sutazai_ops.slo import generated as objectives
-
     rules = f"../prometheus/{RULES_FILE}"
     tests = rule_tests_file(rulebook_of(settings, platform), rules, settings.alerts.runbooks_url)
-    budgets = objectives.rule_tests(settings, platform, f"../prometheus/{objectives.RULES_FILE}")
-    return {"rule-tests/signals.yml": tests, "rule-tests/objectives.yml": budgets}
+    return {"rule-tests/signals.yml": tests}
 
 
 def _alertmanager(settings: Settings, platform: Platform) -> Files:
@@ -144,14 +108,15 @@ def _exporter(settings: Settings, platform: Platform) -> Files:  # noqa: ARG001
     return {"exporter/settings.toml": exporter_settings(settings)}
 
 
-PARTS: Mapping[str, tuple[str, Callable[[Settings, Platform], Files]]] = {
-    "prometheus": ("prometheus", _prometheus),
-    "rule-tests": ("prometheus", _rule_tests),
-    "alertmanager": ("alertmanager", _alertmanager),
-    "dashboards": ("dashboards", _dashboards),
-    "exporter": ("exporter", _exporter),
-}
-"""For each folder, that whose mounting makes it needed, and what makes it."""
+PARTS = (
+    Part("prometheus", _prometheus),
+    Part("prometheus", _rule_tests),
+    Part("alertmanager", _alertmanager),
+    Part("dashboards", _dashboards),
+    Part("exporter", _exporter),
+)
+FOLDERS = ("prometheus", "rule-tests", "alertmanager", "dashboards", "exporter")
+"""What may lie in the generated folder: nothing in these stays that is not made any more."""
 
 
 def _mounted_below(platform: Platform, folder: Path) -> set[str]:
@@ -164,14 +129,18 @@ def _mounted_below(platform: Platform, folder: Path) -> set[str]:
     }
 
 
-def _differences(folder: Path, made: Files) -> list[str]:
+def differences(folder: Path, made: Mapping[str, str]) -> list[str]:
     """The files that are not as they were made, and those that are there and are not made any more."""
     return sorted([name for name, text in made.items() if _read(folder / name) != text.encode()] + _left(folder, made))
 
 
-def bring(folder: Path, made: Files) -> list[str]:
-    """Make a folder hold what was made and nothing else of it; see `write_configuration`."""
-    changed = _differences(folder, made)
+def bring(folder: Path, made: Mapping[str, str]) -> list[str]:
+    """Make a folder hold what was made and nothing else of it; return the files that were written or removed.
+
+    Raises:
+        OpsError: when something cannot be written.
+    """
+    changed = differences(folder, made)
     for name in changed:
         file = folder / name
         with writing(file):
@@ -185,9 +154,9 @@ def bring(folder: Path, made: Files) -> list[str]:
     return changed
 
 
-def _left(folder: Path, made: Files) -> list[str]:
+def _left(folder: Path, made: Mapping[str, str]) -> list[str]:
     """Files of a part that are not made any more: a rule file that nobody names is loaded all the same."""
-    there = (path for part in PARTS for path in (folder / part).rglob("*") if path.is_file())
+    there = (path for part in FOLDERS for path in (folder / part).rglob("*") if path.is_file())
     names = (path.relative_to(folder).as_posix() for path in there)
     return [name for name in names if name not in made and not Path(name).name.startswith(".")]
 

@@ -14,6 +14,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -35,6 +37,8 @@ GROUP = "monitoring_itself"
 TAGS = {"ops/area": AREA}
 OWNER = "team:operations"
 SIGNALS = dg.AssetKey(["monitoring", "signals"])
+Make = Callable[[Settings, Platform, Path], Mapping[str, str]]
+"""Makes what each generated file holds, by its path from the folder on; given by whoever knows of every area."""
 DESCRIPTIONS = {
     "prometheus": "What is scraped, and the rules that record signals and alert on thresholds.",
     "rule-tests": "A firing and a quiet case of each threshold, for promtool test rules.",
@@ -44,13 +48,19 @@ DESCRIPTIONS = {
 }
 
 
-def defs(settings: Settings, configuration: Mapping[str, str] | None) -> dg.Definitions:
-    """The assets, checks, jobs and schedules of monitoring, given what `configured` made; asks no server."""
+def defs(settings: Settings, configuration: Mapping[str, str] | None, make: Make) -> dg.Definitions:
+    """The assets, checks, jobs and schedules of monitoring; asks no server.
+
+    Args:
+        settings: of the installation.
+        configuration: what `configured` made.
+        make: makes the generated files of all areas.
+    """
     parts = _versions(configuration or {})
-    checks = [_check(name, description, ask) for name, (description, ask) in CHECKS.items()]
+    checks = [_check(name, description, ask) for name, (description, ask) in _checks(make).items()]
     every_check = dg.AssetSelection.checks(*(key for check in checks for key in check.check_keys))
     return dg.Definitions(
-        assets=[signals, *([_configuration(parts)] if parts else [])],
+        assets=[signals, *([_configuration(parts, make)] if parts else [])],
         asset_checks=checks,
         jobs=[
             dg.define_asset_job(
@@ -73,15 +83,15 @@ def defs(settings: Settings, configuration: Mapping[str, str] | None) -> dg.Defi
     )
 
 
-def configured(settings: Settings, platform: Platform) -> Mapping[str, str] | None:
+def configured(settings: Settings, platform: Platform, make: Make) -> Mapping[str, str] | None:
     """Each generated file, written to where services mount it from; None where a file of thresholds is wrong.
 
     That must not keep the nights from their backups: whoever generates or deploys is told.
     """
-    from sutazai_ops.monitoring.configuration import bring, generated_files
+    from sutazai_ops.monitoring.configuration import bring
 
     try:
-        files = generated_files(settings, platform, settings.generated)
+        files = make(settings, platform, settings.generated)
         bring(settings.generated, files)
     except OpsError as error:
         logging.getLogger(__name__).warning("neither services nor configuration have a code version: %s", error)
@@ -98,7 +108,7 @@ def _versions(files: Mapping[str, str]) -> dict[str, str]:
     return parts
 
 
-def _configuration(parts: Mapping[str, str]) -> dg.AssetsDefinition:
+def _configuration(parts: Mapping[str, str], make: Make) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="generate_configuration",
         description="Writes the generated configuration; what has not changed is not touched. A deployment does the "
@@ -117,12 +127,12 @@ def _configuration(parts: Mapping[str, str]) -> dg.AssetsDefinition:
         ],
     )
     def generate(operations: Operations) -> Iterator[dg.MaterializeResult[None]]:
-        from sutazai_ops.monitoring.configuration import generated_files, write_configuration
+        from sutazai_ops.monitoring.configuration import bring
 
         with telling_dagster():
             here = operations.open()
-            changed = write_configuration(here.settings, here.platform)
-            files = generated_files(here.settings, here.platform, here.settings.generated)
+            files = make(here.settings, here.platform, here.settings.generated)
+            changed = bring(here.settings.generated, files)
         for part in parts:
             mine = [name for name in files if name.startswith(f"{part}/")]
             yield dg.MaterializeResult(
@@ -200,8 +210,8 @@ def _scraped(here: "Installation") -> Finding:
     return self_check.targets_are_up(_prometheus(here))
 
 
-def _loaded(here: "Installation") -> Finding:
-    return self_check.differing(_loaded_rules(here), _generated_rules(here))
+def _loaded(make: Make, here: "Installation") -> Finding:
+    return self_check.differing(_loaded_rules(here), _generated_rules(make, here))
 
 
 def _loaded_rules(here: "Installation") -> "list[Rule]":
@@ -214,14 +224,14 @@ def _loaded_rules(here: "Installation") -> "list[Rule]":
     return [rule for rule in _prometheus(here).rules() if rule.name not in own]
 
 
-def _generated_rules(here: "Installation") -> list[str]:
-    from sutazai_ops.monitoring.configuration import RULES_FOLDER, generated_files, rulebook_of
+def _generated_rules(make: Make, here: "Installation") -> list[str]:
+    from sutazai_ops.monitoring.configuration import RULES_FOLDER, rulebook_of
     from sutazai_ops.monitoring.rules import rules_file
 
     if here.engine.name == "embedded":
         rulebook = rulebook_of(here.settings, here.platform, here.engine.name)
         return [rules_file(rulebook, here.settings.alerts.runbooks_url)]
-    files = generated_files(here.settings, here.platform, here.settings.generated)
+    files = make(here.settings, here.platform, here.settings.generated)
     return [text for name, text in files.items() if name.startswith(RULES_FOLDER)]
 
 
@@ -258,22 +268,35 @@ def _shown(here: "Installation") -> Finding:
     return well(f"none of {len(checked)} panels is empty that should not be")
 
 
-def _current(here: "Installation") -> Finding:
-    from sutazai_ops.monitoring.configuration import stale_files
+def _current(make: Make, here: "Installation") -> Finding:
+    from sutazai_ops.monitoring.configuration import differences
 
-    stale = stale_files(here.settings, here.platform)
+    generated = here.settings.generated
+    stale = differences(generated, make(here.settings, here.platform, generated))
     rows: list[Row] = [{"file": name} for name in stale]
     words = f"not as it would be made now: {', '.join(stale)}" if stale else "every file is as it would be made now"
     return ill(words, rows) if stale else well(words)
 
 
+def _checks(make: Make) -> "Mapping[str, tuple[str, Callable[[Installation], Finding]]]":
+    return {
+        **CHECKS,
+        "rules_are_as_generated": (
+            "The rules that are loaded are those that are generated, and can be computed.",
+            partial(_loaded, make),
+        ),
+        "configuration_is_current": (
+            "The generated files are as they would be made now.",
+            partial(_current, make),
+        ),
+    }
+
+
 CHECKS: "Mapping[str, tuple[str, Callable[[Installation], Finding]]]" = {
     "every_service_is_probed": ("Each service that the exporter watches has a probe.", _probed),
     "targets_are_up": ("Everything is scraped that is meant to be.", _scraped),
-    "rules_are_as_generated": ("The rules that are loaded are those that are generated, and can be computed.", _loaded),
     "probes_cover_the_day": ("At least 99 % of the last day was measured, of every service.", _covered),
     "every_panel_shows_something": ("Each question of each dashboard has an answer, unless it may be empty.", _shown),
-    "configuration_is_current": ("The generated files are as they would be made now.", _current),
     "a_test_alert_arrives": ("A test alert reaches every receiver.", _told),
 }
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sutazai_ops.monitoring.configuration import Part
+
 if TYPE_CHECKING:
+    from sutazai_ops.monitoring.configuration import Files
     from sutazai_ops.platform import Platform
     from sutazai_ops.settings import Settings
 
@@ -18,17 +21,21 @@ def page_url(settings: Settings) -> str:
     return f"{settings.alerts.runbooks_url.rstrip('/').rpartition('/')[0]}/slo/{PAGE}"
 
 
-def rules(settings: Settings, platform: Platform) -> str:
-    """The rules on the budgets of a platform; raises `BadInput` for a file of objectives that is wrong."""
+def _rules(settings: Settings, platform: Platform) -> Files:
     from sutazai_ops.slo.burn import burn_rules_file
     from sutazai_ops.slo.objectives import read_objectives
 
-    return burn_rules_file(read_objectives(platform, settings.slo.objectives), page_url(settings))
+    rules = burn_rules_file(read_objectives(platform, settings.slo.objectives), page_url(settings))
+    return {f"prometheus/{RULES_FILE}": rules}
 
 
-def rule_tests(settings: Settings, platform: Platform, rules_file: str) -> str:
-    """Their tests; `rules_file` is where the rules lie from there."""
+def _rule_tests(settings: Settings, platform: Platform) -> Files:
     from sutazai_ops.slo.burn_tests import burn_tests_file
     from sutazai_ops.slo.objectives import read_objectives
 
-    return burn_tests_file(read_objectives(platform, settings.slo.objectives), rules_file, page_url(settings))
+    ones = read_objectives(platform, settings.slo.objectives)
+    return {"rule-tests/objectives.yml": burn_tests_file(ones, f"../prometheus/{RULES_FILE}", page_url(settings))}
+
+
+PARTS = (Part("prometheus", _rules), Part("prometheus", _rule_tests))
+"""For `sutazai_ops.generated`; each raises `BadInput` for a file of objectives that is wrong."""

@@ -9,8 +9,8 @@ import docker
 import pytest
 from projects import Project, eventually
 
+from sutazai_ops.generated import write_configuration
 from sutazai_ops.installation import Installation
-from sutazai_ops.monitoring.configuration import write_configuration
 from sutazai_ops.settings import PACKAGED_PLATFORM, AlertSettings, Loaded, Receiver, Settings
 
 pytestmark = pytest.mark.docker

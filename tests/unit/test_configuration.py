@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 from sutazai_ops.deployment.inputs import code_versions
 from sutazai_ops.errors import BadInput
+from sutazai_ops.generated import generated_files, stale_copies, stale_files, write_configuration
 from sutazai_ops.installation import Installation
+from sutazai_ops.monitoring import configuration
 from sutazai_ops.monitoring.additions import copy_secrets
-from sutazai_ops.monitoring.configuration import generated_files, stale_copies, stale_files, write_configuration
 from sutazai_ops.monitoring.exporter_settings import exporter_settings
 from sutazai_ops.settings import AlertSettings, BackupSettings, Loaded, MonitoringSettings, Receiver, Settings
 
@@ -138,3 +140,12 @@ def versions(folder: Path, thresholds: str) -> dict[str, str]:
 def test_a_changed_threshold_makes_prometheus_anew_and_grafana_where_it_draws_the_level(tmp_path, change, anew):
     before, after = versions(tmp_path, "host_cpu_high: {for: 5m}\n"), versions(tmp_path, change)
     assert [name for name in before if before[name] != after[name]] == anew
+
+
+def test_monitoring_knows_nothing_of_the_areas_that_stand_on_it():
+    files = Path(configuration.__file__).parent.rglob("*.py")
+    assert [
+        file.name
+        for file in files
+        if re.search(r"(from|import) sutazai_ops\.(slo|status_page|generated)\b", file.read_text())
+    ] == []
