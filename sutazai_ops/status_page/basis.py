@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, ValidationError
 from sutazai_ops.disk import write_whole, writing
 from sutazai_ops.errors import Corrupt
 from sutazai_ops.slo import maths
+from sutazai_ops.slo.life import Life, totals_of_day
 from sutazai_ops.slo.shelf import take_down
 from sutazai_ops.status_page import notices
 from sutazai_ops.status_page.model import Day, DayState, Notice, Said, Share, day_state
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import Ledger
     from sutazai_ops.slo.facts import Fact
+    from sutazai_ops.slo.maths import Totals
     from sutazai_ops.slo.objective import Objective
 
 DAYS = 90
-DAY_MINUTES = 1440.0
 REFRESH_SECONDS = 600.0
 """How often it is worth gathering anew where nobody says that something new stands in the ledger."""
 
@@ -124,37 +125,53 @@ def gather(
         told: the notices to show.
         now: aware.
     """
-    today = now.astimezone(UTC).date()
-    days = [today - timedelta(days=number) for number in reversed(range(DAYS))]
+    as_of = max((fact.computed_at for mine in facts.values() for fact in mine.values()), default=None)
+    days = days_until(now)
     return Basis(
         gathered_at=now,
-        journeys=tuple(_journey(one, facts.get(one.name, {}), days) for one in objectives),
+        journeys=tuple(_journey(one, facts.get(one.name, {}), days, as_of) for one in objectives),
         notices=tuple(told),
     )
 
 
-def _journey(objective: Objective, facts: Mapping[date, Fact], days: Sequence[date]) -> Journey:
+def days_until(now: datetime) -> list[date]:
+    """Those that the page shows: today is the last."""
+    today = now.astimezone(UTC).date()
+    return [today - timedelta(days=number) for number in reversed(range(DAYS))]
+
+
+def nothing_yet(now: datetime) -> tuple[Day, ...]:
+    """The days of a journey of which nothing was ever measured."""
+    return tuple(Day(day=day, state=DayState.BEFORE) for day in days_until(now))
+
+
+def _journey(objective: Objective, facts: Mapping[date, Fact], days: Sequence[date], as_of: datetime | None) -> Journey:
     first = next((day for day in days if day in facts and facts[day].totals.measured > 0), None)
     lived = [day for day in days if first is not None and day >= first]
-    whole = maths.add_up(facts[day].totals for day in lived if day in facts)
-    expected = whole.expected + DAY_MINUTES * sum(day not in facts for day in lived[:-1])
+    totals = {
+        # Of the day on which the measuring began nothing is expected from before that.
+        day: totals_of_day(day, facts.get(day), Life(first), as_of)
+        for day in lived
+        if day in facts or day != days[-1]
+    }
+    whole = maths.add_up(totals.values())
     share = maths.figure(objective.kind, whole)
     return Journey(
         title=objective.journey.title if objective.journey else objective.title,
-        days=tuple(_day(objective, day, facts.get(day), is_before=day not in lived) for day in days),
+        days=tuple(_day(objective, day, totals.get(day), is_before=day not in lived) for day in days),
         share=None if share is None else round(share, 7),
-        coverage=round(min(1.0, whole.measured / expected), 7) if expected else 0.0,
+        coverage=round(maths.coverage(whole), 7),
         up=objective.up,
         unknown=objective.unknown,
     )
 
 
-def _day(objective: Objective, day: date, fact: Fact | None, *, is_before: bool) -> Day:
+def _day(objective: Objective, day: date, totals: Totals | None, *, is_before: bool) -> Day:
     if is_before:
         return Day(day=day, state=DayState.BEFORE)
-    if fact is None:
+    if totals is None or totals.measured <= 0:
         return Day(day=day, state=DayState.UNKNOWN)
-    share, coverage = maths.figure(objective.kind, fact.totals), round(maths.coverage(fact.totals), 7)
+    share, coverage = maths.figure(objective.kind, totals), round(maths.coverage(totals), 7)
     if share is None and coverage >= maths.COVERED:
         # Nobody came, and nothing was in the way of whoever had come.
         return Day(day=day, state=DayState.GOOD, coverage=coverage)

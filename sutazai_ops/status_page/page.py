@@ -132,6 +132,7 @@ def _page(page: StatusPage) -> str:
         past=[one for one in page.notices if one.state.is_over],
         notice_words=NOTICE_WORDS,
         incident=NoticeKind.INCIDENT,
+        has_before=any(day.state is DayState.BEFORE for one in page.journeys for day in one.days),
         days=max((len(one.days) for one in page.journeys), default=0),
     )
 
@@ -139,12 +140,6 @@ def _page(page: StatusPage) -> str:
 def _shown(journey: Journey, page: StatusPage) -> Shown:
     state = State.UNKNOWN if page.is_stale else journey.state
     since = f" since {figures.exact(journey.since)}" if journey.since is not None and not page.is_stale else ""
-    known = [day for day in journey.days if day.state is not DayState.BEFORE]
-    summary = (
-        f"{figures.percent(journey.share)} over {len(known)} days" if journey.share is not None else "not known yet"
-    )
-    if journey.share is not None and journey.coverage < 0.995:  # noqa: PLR2004  (what would read as 100 % is not said)
-        summary += f", of which {figures.percent(journey.coverage)} was measured"
     return Shown(
         said=journey,
         tone=STATE_TONES[state],
@@ -158,14 +153,29 @@ def _shown(journey: Journey, page: StatusPage) -> Shown:
             for day in reversed(journey.days)
             if day.state in {DayState.DISTURBED, DayState.BAD, DayState.UNKNOWN}
         ],
-        summary=summary,
+        summary=_summary(journey),
     )
+
+
+def _summary(journey: Journey) -> str:
+    """What the days came to together, and since when anything is known of them."""
+    known = [day for day in journey.days if day.state is not DayState.BEFORE]
+    if not known:
+        return "not measured yet"
+    since = "" if len(known) == len(journey.days) else f", measured since {figures.day(known[0].day)}"
+    if journey.share is None:
+        return f"not known yet{since}"
+    days = "today" if known == [journey.days[-1]] else f"over {len(known)} days"
+    covered = ""
+    if journey.coverage < 0.995:  # noqa: PLR2004  (what would read as 100 % is not said)
+        covered = f", of which {figures.percent(journey.coverage)} was measured"
+    return f"{figures.percent(journey.share)} {days}{covered}{since}"
 
 
 def _day_words(day: Day) -> str:
     match day.state:
         case DayState.BEFORE:
-            return "not there yet"
+            return "before it was measured"
         case DayState.UNKNOWN if not day.coverage:
             return "not measured"
         case DayState.UNKNOWN:

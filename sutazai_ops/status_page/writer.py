@@ -105,7 +105,7 @@ class Writer:
             title=one.title,
             state=state,
             since=None if since - self._began < _FIRST else since,
-            days=one.days,
+            days=one.days or bases.nothing_yet(now),
             share=one.share,
             coverage=one.coverage,
         )

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import words_of
+from slo_days import measured
 from status_sample import MINUTE, NOW
 
 from sutazai_ops.errors import Corrupt
 from sutazai_ops.ledger import open_ledger
 from sutazai_ops.settings import Settings
 from sutazai_ops.slo import shelf
+from sutazai_ops.slo.day import make_fact
 from sutazai_ops.slo.sample import OBJECTIVES, _facts
 from sutazai_ops.status_page import basis, notices
 from sutazai_ops.status_page.model import DayState, State
-from sutazai_ops.status_page.page import PAGE
+from sutazai_ops.status_page.page import PAGE, render
 from sutazai_ops.status_page.writer import Writer, state_of
 
 UP, UNKNOWN = 'probe{state="ok"}', 'probe{state="unknown"}'
@@ -120,6 +124,35 @@ def test_before_anybody_gathered_how_the_last_days_were_the_state_of_now_is_told
     page = Writer(Settings(home=tmp_path), lambda _: [0.0], NOW.timestamp, known, clock=Clock()).page(None)
     assert [(one.title, one.state) for one in page.journeys] == [(one.title, State.FAILS) for one in known]
     assert len(known) == 3
+
+
+def test_before_any_facts_ninety_empty_bars_say_that_nothing_was_measured(tmp_path):
+    known = basis.journeys_of(OBJECTIVES)
+    writer = Writer(Settings(home=tmp_path), lambda _: [1.0], NOW.timestamp, known, clock=Clock())
+    gathered = basis.gather(JOURNEYS, {}, (), NOW)
+    for found in (None, gathered):
+        page = writer.page(found)
+        assert {len(one.days) for one in page.journeys} == {90}
+        assert {day.state for one in page.journeys for day in one.days} == {DayState.BEFORE}
+        words = words_of(render(page)[PAGE].decode())
+        assert words.count("not measured yet") == len(page.journeys)
+        assert "100 %" not in words
+
+
+def test_from_the_first_hours_on_it_is_said_since_when_it_was_measured(tmp_path):
+    [one] = [one for one in JOURNEYS if one.name == "front-page"]
+    began = measured(NOW.date(), elapsed=840)
+    began = replace(began, probed=[0.0] * 780 + [1.0] * 60, ok=[0.0] * 780 + [1.0] * 60)
+    fact = make_fact(one, "q", began, [], NOW)
+    found = basis.gather([one], {one.name: {NOW.date(): fact}}, (), NOW)
+    journey = found.journeys[0]
+    assert [day.state for day in journey.days] == [DayState.BEFORE] * 89 + [DayState.GOOD]
+    # What was before the first measured minute is not held against the measuring.
+    assert journey.coverage == 1
+    page = Writer(Settings(home=tmp_path), lambda _: [1.0], NOW.timestamp, clock=Clock()).page(found)
+    words = words_of(render(page)[PAGE].decode())
+    assert "100 % today, measured since 26 Nov" in words
+    assert "before it was measured" in words
 
 
 def test_what_is_announced_is_told_before_the_last_days_are_gathered_and_leaves_them_alone(tmp_path, gathered):
