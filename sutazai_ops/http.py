@@ -22,7 +22,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from sutazai_ops import human
 from sutazai_ops.errors import Unreachable
@@ -47,6 +47,9 @@ HEADERS = {
     "Connection": "close",
     "User-Agent": "sutazai-ops",
 }
+JSON = {"Content-Type": "application/json"}
+CHUNK_BYTES = 1024
+"""How much of an answer that comes line by line is waited for, where it comes without chunks of its own."""
 USUAL_PORTS = {"http": 80, "https": 443}
 
 
@@ -94,11 +97,70 @@ def post(url: str, content: object, *, seconds: float, at_most: int = READ_BYTES
     return _ask(url, seconds, at_most, json.dumps(content))[0]
 
 
+def delete(url: str, content: object, *, seconds: float, at_most: int = READ_BYTES) -> Answer:
+    """Ask for something to be removed, with `content` as JSON. Otherwise as `post`."""
+    return _ask(url, seconds, at_most, json.dumps(content), method="DELETE")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """An answer that comes line by line, while it comes."""
+
+    status: int
+    lines: Iterator[bytes]
+    """Each without its end; raises `Unreachable` where the server falls silent or hangs up within the answer."""
+
+
+@contextmanager
+def posting(url: str, content: object, *, silence: float, at_most: int = READ_BYTES) -> Iterator[Lines]:
+    """Send `content` as JSON and read the answer as it comes; leaving the context hangs up.
+
+    Args:
+        url: without user and password.
+        content: what is sent.
+        silence: seconds for which nothing may come.
+        at_most: bytes of one line.
+
+    Raises:
+        Unreachable: as `get`, but for the time that the whole answer takes, which has no end.
+    """
+    with _session(_Deadline(), None) as session:
+        with _speaking(url, silence):
+            response = session.request(
+                "POST", url, data=json.dumps(content), headers=JSON, timeout=silence, stream=True, allow_redirects=False
+            )
+        # Closed by its end, too: a server that works for whoever listens has to learn that nobody does any more.
+        with response:
+            yield Lines(response.status_code, _lines(response, url, silence, at_most))
+
+
+def _lines(response: requests.Response, url: str, silence: float, at_most: int) -> Iterator[bytes]:
+    waiting = b""
+    with _speaking(url, silence):
+        for chunk in response.raw.stream(CHUNK_BYTES, decode_content=True):
+            *whole, waiting = (waiting + chunk).split(b"\n")
+            yield from whole
+            if len(waiting) > at_most:
+                raise Unreachable(f"{_server(url)} sends a line without an end", where=_shown(url))
+        if waiting:
+            yield waiting
+
+
+@contextmanager
+def _speaking(url: str, silence: float) -> Iterator[None]:
+    try:
+        yield
+    except (requests.Timeout, ReadTimeoutError):
+        raise Unreachable(f"{_server(url)} says nothing for {human.duration(silence)}", where=_shown(url)) from None
+    except (requests.RequestException, HTTPError, OSError) as error:
+        raise Unreachable(_why(url, error), where=_shown(url)) from None
+
+
 def _ask(
-    url: str, seconds: float, at_most: int, sent: str | None = None, name: str | None = None
+    url: str, seconds: float, at_most: int, sent: str | None = None, name: str | None = None, method: str = "POST"
 ) -> tuple[Answer, str]:
     """One answer, and in full where it sends us."""
-    method, headers = ("GET", {}) if sent is None else ("POST", {"Content-Type": "application/json"})
+    method, headers = ("GET", {}) if sent is None else (method, JSON)
     deadline = _Deadline()
     try:
         with (

@@ -258,6 +258,20 @@ class RemediationSettings(Documented):
     """Services that hold state and may be restarted without anybody being asked, where a verified backup is fresh."""
 
 
+class ModelSettings(Documented):
+    """Which language models there are, and when they are looked after."""
+
+    manifest: AnyPath | None = None
+    """A file of models over the platform's own `models.yaml`, by name; see docs/models.md."""
+    lock: AnyPath | None = None
+    """The file of their digests; `models.lock.yaml` in the home folder if left out."""
+    address: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")] | None = None
+    """Where whatever speaks Ollama's interface answers, such as `http://127.0.0.1:11434`; where the platform's own
+    service does if left out."""
+    schedule: Cron = "15 4 * * *"
+    """When models are pulled that are missing, and warmed that should be warm, as cron, in `timezone`."""
+
+
 class StatusPageSettings(Documented):
     """What the platform's own users read about it."""
 
@@ -317,6 +331,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = Field(default_factory=AlertSettings)
     slo: ObjectiveSettings = Field(default_factory=ObjectiveSettings)
     remediation: RemediationSettings = Field(default_factory=RemediationSettings)
+    models: ModelSettings = Field(default_factory=ModelSettings)
     status_page: StatusPageSettings = Field(default_factory=StatusPageSettings)
     capacity: CapacitySettings = Field(default_factory=CapacitySettings)
 
@@ -339,6 +354,11 @@ class Settings(BaseSettings):
         if self.platform == PACKAGED_PLATFORM and own.exists():
             return own
         return self.platform / "images.lock.yaml"
+
+    @property
+    def models_lock(self) -> Path:
+        """The file of the models' digests."""
+        return self.models.lock or self.home / "models.lock.yaml"
 
     @property
     def secrets(self) -> Path:

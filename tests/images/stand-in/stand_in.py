@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 NAME = os.environ["STAND_IN"]
 PROFILE = tomllib.loads((HERE / "profiles.toml").read_text())[NAME]
 LOOPBACK = "127.0.0.1"
+OLLAMA = ollama.from_environment()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -73,11 +74,9 @@ class Handler(BaseHTTPRequestHandler):
     do_DELETE = do_PUT = do_POST  # noqa: N815
 
     def asks_ollama(self, path: str) -> bool:
-        if NAME != "ollama" or not path.startswith("/api/"):
+        if NAME != "ollama" or not path.startswith(("/api/", "/stand-in/")):
             return False
-        status, answers = ollama.answer(self.command, path, self.body())
-        lines = [json.dumps(part) for part in answers]
-        self.answer(status, "\n".join(lines))
+        ollama.respond(self, OLLAMA, path, self.body())
         return True
 
     def body(self) -> dict[str, object]:

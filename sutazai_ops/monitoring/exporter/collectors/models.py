@@ -163,7 +163,7 @@ def loaded_models(address: str) -> list[Loaded]:
     """The models in memory; raises `OpsError` where Ollama does not say."""
     now = time.time()
     return [
-        Loaded(str(model["name"]), _moment(str(model.get("expires_at", ""))) - now)
+        Loaded(str(model["name"]), moment(str(model.get("expires_at", ""))) - now)
         for model in _models(address, "/api/ps")
     ]
 
@@ -194,7 +194,7 @@ def _models(address: str, path: str) -> list[dict[str, Any]]:
     return [model for model in models if isinstance(model, dict) and "name" in model]
 
 
-def _moment(text: str) -> float:
+def moment(text: str) -> float:
     """Seconds since 1970; Go writes nanoseconds, which Python does not read. What is no moment never comes."""
     try:
         return datetime.fromisoformat(NANOSECONDS.sub(r"\1", text)).timestamp()

@@ -1,0 +1,232 @@
+"""Carries a plan of models out: pulls with progress, holds the digest against its pin, warms.
+
+A pull that breaks off is tried again and goes on where it was; one that fails for good leaves what was there before. A
+pull that brings another digest than the pinned one is undone and told. Two pulls of one model are one: whoever comes
+second waits, and finds it there.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sutazai_ops import human
+from sutazai_ops.errors import Corrupt, OpsError, Unreachable
+from sutazai_ops.lock import Held, exclusive
+from sutazai_ops.models.ollama import NoRoom
+from sutazai_ops.models.plan import SHOWN, SPARE_BYTES, Act
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from sutazai_ops.models.fleet import Fleet, House
+    from sutazai_ops.models.manifest import Wanted
+    from sutazai_ops.models.ollama import Ollama, Present, Pulling
+    from sutazai_ops.models.plan import Plan, Step
+    from sutazai_ops.progress import Progress
+
+PAUSES = (1.0, 5.0, 15.0)
+"""Seconds before each further try of a pull that broke off."""
+LOCK_WAIT_SECONDS = 2 * 3600.0
+LOCK_LOOK_SECONDS = 0.5
+
+
+class Moved(Corrupt):
+    """What the registry gives under a tag is not what was pinned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one step."""
+
+    step: Step
+    seconds: float = 0.0
+    error: str = ""
+    """Why it could not be done; empty where it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What a pull has to keep to."""
+
+    model: str
+    pin: str | None = None
+    size: int | None = None
+    """About how many bytes, for the progress."""
+    free: int | None = None
+    """Bytes on the disk; None where that is not known."""
+
+
+def carry_out(fleet: Fleet, house: House, plan: Plan, progress: Progress) -> list[Done]:
+    """Do what a plan does, and what there is to warm once the pulls are through.
+
+    One step that fails keeps none of the others from being tried: each says what became of it.
+    """
+    done = [_attempt(step, partial(_pull, fleet, house, step, progress)) for step in plan.of(Act.PULL)]
+    # What a model takes is known once it is there, so what fits is asked again.
+    then = fleet.plan(house) if done else plan
+    done += [_attempt(step, partial(unload, house.ollama, step.model)) for step in then.of(Act.UNLOAD)]
+    failed = {one.step.model for one in done if one.error}
+    by_name = {model.name: model for model in house.wanted}
+    done += [
+        _attempt(step, partial(warm, house.ollama, by_name[step.model], progress))
+        for step in then.of(Act.WARM)
+        if step.model not in failed
+    ]
+    left = then.of(Act.MOVED, Act.NO_ROOM, Act.UNFIT)
+    return done + [Done(step, error=step.because) for step in left if step.model not in failed]
+
+
+def _attempt(step: Step, act: Callable[[], object]) -> Done:
+    began = time.monotonic()
+    try:
+        act()
+    except OpsError as error:
+        return Done(step, time.monotonic() - began, error.what)
+    return Done(step, time.monotonic() - began)
+
+
+def _pull(fleet: Fleet, house: House, step: Step, progress: Progress) -> Present:
+    model = next(model for model in house.wanted if model.name == step.model)
+    return pull_model(fleet, house, model, progress)
+
+
+def pull_model(fleet: Fleet, house: House, model: Wanted, progress: Progress) -> Present:
+    """Have a model as it is pinned; returns what is there. Does nothing where it is there already.
+
+    Raises:
+        Moved: when the registry gives another digest; what was there before is there again.
+        NoSuchModel, NoRoom, Unreachable: as `Ollama.pull`.
+    """
+    asked = Pull(model.name, fleet.pins.get(model.name), model.size, fleet.look(house).free)
+    with _one_at_a_time(fleet.locks / house.server.name, model.name, progress):
+        return bring(house.ollama, asked, progress)
+
+
+def bring(ollama: Ollama, asked: Pull, progress: Progress, pauses: Sequence[float] = PAUSES) -> Present:
+    """Pull a model unless it is there as pinned, and hold it against its pin; raises as `pull_model`."""
+    before = _there(ollama, asked.model)
+    if before is not None and asked.pin in {None, before.digest}:
+        return before
+    aside = _aside(before) if before else ""
+    if before:
+        ollama.copy(asked.model, aside)
+    try:
+        with progress.step(f"pull {asked.model}", asked.size) as advance:
+            _pull_patiently(ollama, asked, advance, pauses)
+        return _as_pinned(ollama, asked, aside)
+    finally:
+        if aside:
+            ollama.delete(aside)
+
+
+def _pull_patiently(ollama: Ollama, asked: Pull, advance: Callable[[int], None], pauses: Sequence[float]) -> None:
+    arrived = 0
+    for number in range(len(pauses) + 1):
+        try:
+            # Hung up on whatever happens, so that nothing is pulled for nobody.
+            with closing(ollama.pull(asked.model)) as messages:
+                for now in _arriving(messages, asked, first=number == 0):
+                    advance(max(0, now - arrived))
+                    arrived = max(arrived, now)
+        except Unreachable:
+            if number == len(pauses):
+                raise
+            time.sleep(pauses[number])
+        else:
+            return
+
+
+def _arriving(messages: Iterable[Pulling], asked: Pull, *, first: bool) -> Iterator[int]:
+    """How many bytes of the whole have arrived; raises `NoRoom` before a layer fills the disk."""
+    layers: dict[str, Pulling] = {}
+    for message in messages:
+        if not message.layer:
+            continue
+        is_new = message.layer not in layers
+        layers[message.layer] = message
+        left = sum(one.total - one.completed for one in layers.values())
+        # Of a later try part of the disk is taken by what has arrived, so the room was right the first time alone.
+        if first and is_new and asked.free is not None and left + SPARE_BYTES > asked.free:
+            raise NoRoom(
+                f"{asked.model} needs {human.size(left)} more and {human.size(asked.free)} is free",
+                remedy="sutazai-ops models prune, or make room on the disk of the models",
+            )
+        yield sum(one.completed for one in layers.values())
+
+
+def _as_pinned(ollama: Ollama, asked: Pull, aside: str) -> Present:
+    now = _there(ollama, asked.model)
+    if now is None:
+        raise OpsError(f"{ollama.name} pulled {asked.model} and does not list it", where=ollama.address)
+    if asked.pin in {None, now.digest}:
+        return now
+    # Whoever asks for the tag must not be answered by what nobody has agreed to.
+    if aside:
+        ollama.copy(aside, asked.model)
+    else:
+        ollama.delete(asked.model)
+    left = "what was there before is there again" if aside else "it was removed again"
+    raise Moved(
+        f"{asked.model} is now {now.digest[:SHOWN]} in its registry and pinned is {(asked.pin or '')[:SHOWN]}: {left}",
+        where=ollama.address,
+        remedy=f"to take it: sutazai-ops models lock --take {asked.model}",
+    )
+
+
+def warm(ollama: Ollama, model: Wanted, progress: Progress) -> float:
+    """Have a model in memory for as long as the manifest says; returns the seconds."""
+    with progress.step(f"load {model.name}"):
+        return ollama.load(
+            model.name, stays=model.stays, context=model.context, makes_words=ollama.shape(model.name).makes_words
+        )
+
+
+def unload(ollama: Ollama, model: str) -> None:
+    """Have a model leave the memory; what is not in it is passed over."""
+    if any(one.name == model for one in ollama.in_memory()):
+        ollama.unload(model, makes_words=ollama.shape(model).makes_words)
+
+
+def _there(ollama: Ollama, model: str) -> Present | None:
+    return next((one for one in ollama.present() if one.name == model), None)
+
+
+def _aside(before: Present) -> str:
+    """The name under which the old one waits while the new one comes."""
+    name, _, tag = before.name.rpartition(":")
+    return f"{name}:{tag}-before-{before.digest.removeprefix('sha256:')[:12]}"
+
+
+@contextmanager
+def _one_at_a_time(folder: Path, model: str, progress: Progress) -> Iterator[None]:
+    """Hold the lock of a model, waiting for whoever has it."""
+    lock = partial(exclusive, folder / re.sub(r"[^\w.\-]", "_", model), f"pull of {model}")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock())
+        except Held as held:
+            _wait_for(stack, lock, f"wait: {held.what}", progress)
+        yield
+
+
+def _wait_for(
+    stack: ExitStack, lock: Callable[[], AbstractContextManager[None]], words: str, progress: Progress
+) -> None:
+    end = time.monotonic() + LOCK_WAIT_SECONDS
+    with progress.step(words):
+        while True:
+            time.sleep(LOCK_LOOK_SECONDS)
+            try:
+                stack.enter_context(lock())
+            except Held:
+                if time.monotonic() > end:
+                    raise
+            else:
+                return

@@ -1,0 +1,160 @@
+"""Every Ollama of an installation with the models that it should have: what is seen of it, and what its plan is."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sutazai_ops.disk import free_bytes
+from sutazai_ops.errors import BadInput, OpsError
+from sutazai_ops.models.manifest import consumers, read_manifest, server_of, unknown
+from sutazai_ops.models.memory import reckoned, server
+from sutazai_ops.models.ollama import Ollama
+from sutazai_ops.models.pins import pins_of, read_lock
+from sutazai_ops.models.plan import Seen, plan_models
+from sutazai_ops.monitoring.exporter.collectors.models import address_of, is_ollama
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from sutazai_ops.installation import Installation
+    from sutazai_ops.models.manifest import Manifest, Wanted
+    from sutazai_ops.models.memory import Server
+    from sutazai_ops.models.pins import Lock
+    from sutazai_ops.models.plan import Plan
+    from sutazai_ops.platform import Service
+
+FOLDER = "/root/.ollama"
+"""Where the image of Ollama keeps its models."""
+
+
+@dataclass(frozen=True)
+class House:
+    """One Ollama, and the models that it should have."""
+
+    service: Service
+    ollama: Ollama
+    wanted: Sequence[Wanted]
+
+    @property
+    def server(self) -> Server:
+        """What it may use."""
+        return server(self.service)
+
+
+class Fleet:
+    """The models of an installation."""
+
+    def __init__(self, here: Installation) -> None:
+        self.here = here
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What there should be; raises `BadInput` for a file that is wrong."""
+        return read_manifest(self.here.platform, self.here.settings.models.manifest)
+
+    @property
+    def lock_file(self) -> Path:
+        """The file of digests."""
+        return self.here.settings.models_lock
+
+    @cached_property
+    def lock(self) -> Lock:
+        """The digests that were written down."""
+        return read_lock(self.lock_file)
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """The digest that each model has to have."""
+        return pins_of(self.manifest, self.lock)
+
+    @cached_property
+    def users(self) -> dict[str, list[str]]:
+        """The services that name each model."""
+        return consumers(self.here.platform, self.manifest)
+
+    @property
+    def locks(self) -> Path:
+        """The folder of what keeps two pulls of one model from being two."""
+        return self.here.settings.home / "models"
+
+    def houses(self, names: Iterable[str] = ()) -> list[House]:
+        """Every Ollama with its models, or with those of these names alone.
+
+        Raises:
+            BadInput: for a name that the manifest does not have, and where the platform has no Ollama at all.
+        """
+        services = [service for service in self.here.platform if is_ollama(service)]
+        chosen = self.manifest.select(names)
+        if not services:
+            raise BadInput(
+                "no service of the platform holds models",
+                where=str(self.here.platform.folder),
+                remedy="give one a probe of the kind ollama",
+            )
+        return [
+            House(service, self._open(service), [model for model in chosen if server_of(model, services) is service])
+            for service in services
+        ]
+
+    def house_of(self, name: str) -> tuple[House, str]:
+        """The Ollama that has a model on its disk, and the model's full name, whether the manifest knows it or not.
+
+        Raises:
+            BadInput: for one that neither has; names the nearest that there is.
+        """
+        from sutazai_ops.models.manifest import tagged
+
+        known: list[str] = []
+        for house in self.houses():
+            there = [one.name for one in house.ollama.present()]
+            if tagged(name) in there:
+                return house, tagged(name)
+            known += there
+        raise unknown(name, [*self.manifest.models, *known], str(self.manifest.file))
+
+    def look(self, house: House) -> Seen:
+        """What one Ollama has now; raises `OpsError` where it does not answer."""
+        present, loaded = house.ollama.present(), house.ollama.in_memory()
+        where = house.server
+        wanted = {model.name: model for model in house.wanted if model.warm}
+        takes: dict[str, int] = {}
+        for one in present:
+            if one.name in wanted and one.name not in {other.name for other in loaded}:
+                size = reckoned(one.size, house.ollama.shape(one.name), where, wanted[one.name].context)
+                takes |= {} if size is None else {one.name: size}
+        takes |= {one.name: one.size for one in loaded}
+        return Seen(where, present, loaded, takes, self._free(house.service))
+
+    def plan(self, house: House, seen: Seen | None = None) -> Plan:
+        """What is to be done about one Ollama's models."""
+        here = house.server.name
+        users = {name: services for name, services in self.users.items() if self._is_of(name, here)}
+        return plan_models(house.wanted, seen or self.look(house), self.pins, users)
+
+    def plans(self, names: Iterable[str] = ()) -> Iterator[tuple[House, Seen, Plan]]:
+        """What is to be done about each."""
+        for house in self.houses(names):
+            seen = self.look(house)
+            yield house, seen, self.plan(house, seen)
+
+    def _is_of(self, name: str, house: str) -> bool:
+        """Whether a model is of an Ollama; what the manifest does not know is of every one that it may be on."""
+        model = self.manifest.models.get(name)
+        return model is None or model.service in {None, house}
+
+    def _open(self, service: Service) -> Ollama:
+        address = self.here.settings.models.address or address_of(self.here.engine, service)
+        return Ollama(address, service.name)
+
+    def _free(self, service: Service) -> int | None:
+        engine = self.here.engine
+        with suppress(OpsError):
+            return free_bytes(engine.data_folder(service.name))
+        with suppress(OpsError, ValueError, IndexError):
+            # POSIX: a head, and one line of size, used and free in units of 1024 bytes.
+            return int(engine.execute(service.name, ["df", "-Pk", FOLDER]).splitlines()[-1].split()[-3]) * 1024
+        return None
