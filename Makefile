@@ -52,10 +52,12 @@ clean: ## Remove the environment. Data, backups and secrets in .sutazai stay.
 # its own cache (PYTHONDONTWRITEBYTECODE) every command would compile all that it loads, which takes a second.
 $(VENV)/.runtime: $(VENV)/.uv uv.lock pyproject.toml
 	@$(BIN)/python -m uv sync --quiet --locked --inexact --compile-bytecode --no-dev
+	@$(BIN)/python -m compileall -q sutazai_ops
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.uv uv.lock pyproject.toml
 	@$(BIN)/python -m uv sync --quiet --locked --inexact --compile-bytecode
+	@$(BIN)/python -m compileall -q sutazai_ops
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.uv:

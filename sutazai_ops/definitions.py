@@ -9,7 +9,7 @@ from sutazai_ops.backups.defs import defs as backups
 from sutazai_ops.capacity.defs import defs as capacity
 from sutazai_ops.deployment.defs import defs as deployment
 from sutazai_ops.deployment.meant import meant_to_run
-from sutazai_ops.generated import generated_files
+from sutazai_ops.generated import generated_here
 from sutazai_ops.installation import read_installation
 from sutazai_ops.monitoring.defs import configured
 from sutazai_ops.monitoring.defs import defs as monitoring
@@ -23,11 +23,11 @@ from sutazai_ops.status_page.defs import defs as status_page
 def defs() -> dg.Definitions:
     """Everything that Dagster runs for this installation."""
     settings, platform = read_installation()
-    configuration = configured(settings, platform, generated_files)
+    configuration = configured(settings, platform, generated_here)
     return dg.Definitions.merge(
         deployment(settings, platform, configured=configuration is not None),
         backups(settings, platform),
-        monitoring(settings, configuration, generated_files),
+        monitoring(settings, configuration, generated_here),
         objectives(settings, meant_to_run),
         capacity(settings, meant_to_run),
         status_page(settings, meant_to_run),

@@ -1,6 +1,6 @@
 """All the configuration that is generated for a platform: the parts of every area that makes some, joined.
 
-It lies in one folder that services mount, which `monitoring.configuration` brings to what it should be. The copies
+It lies in one folder that services mount, which `generated_folder` brings to what it should be. The copies
 beside the packaged platform are the same files made from default settings, for those who run Compose by hand.
 """
 
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sutazai_ops.monitoring import configuration as monitoring
-from sutazai_ops.monitoring.configuration import bring, differences, made_of
-from sutazai_ops.slo import generated as objectives
+from sutazai_ops.generated_cache import kept_or_made
+from sutazai_ops.generated_folder import bring, differences
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sutazai_ops.monitoring.configuration import Files
+    from sutazai_ops.generated_folder import Files
     from sutazai_ops.platform import Platform
     from sutazai_ops.settings import Settings
 
@@ -31,7 +30,15 @@ def generated_files(settings: Settings, platform: Platform, folder: Path) -> Fil
     Raises:
         BadInput: for a file of signals, thresholds or objectives that is wrong.
     """
-    return made_of((*monitoring.PARTS, *objectives.PARTS), settings, platform, folder)
+    from sutazai_ops.monitoring import configuration as monitoring
+    from sutazai_ops.slo import generated as objectives
+
+    return monitoring.made_of((*monitoring.PARTS, *objectives.PARTS), settings, platform, folder)
+
+
+def generated_here(settings: Settings, platform: Platform) -> Files:
+    """All that is generated for this installation; raises as `generated_files`."""
+    return kept_or_made(settings, platform, lambda: generated_files(settings, platform, settings.generated))
 
 
 def write_configuration(settings: Settings, platform: Platform) -> list[str]:
@@ -44,12 +51,12 @@ def write_configuration(settings: Settings, platform: Platform) -> list[str]:
         BadInput: for a file of signals, thresholds or objectives that is wrong.
         OpsError: when something cannot be written.
     """
-    return bring(settings.generated, generated_files(settings, platform, settings.generated))
+    return bring(settings.generated, generated_here(settings, platform))
 
 
 def stale_files(settings: Settings, platform: Platform) -> list[str]:
     """The generated files of this installation that are not as they would be made now; those it never had, too."""
-    return differences(settings.generated, generated_files(settings, platform, settings.generated))
+    return differences(settings.generated, generated_here(settings, platform))
 
 
 def committed_files() -> Files:

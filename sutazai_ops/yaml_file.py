@@ -15,6 +15,7 @@ import yaml
 from sutazai_ops.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -33,14 +34,20 @@ class YamlFile:
 
     def line(self, *keys: str | int) -> int:
         """The line, counted from 1, of a key or of the nearest one above it that the file has."""
+        return ([self.root.start_mark.line, *self._lines(keys)])[-1] + 1
+
+    def holds(self, *keys: str | int) -> bool:
+        """Whether the file has that very key."""
+        return len(list(self._lines(keys))) == len(keys)
+
+    def _lines(self, keys: tuple[str | int, ...]) -> Iterator[int]:
         node: yaml.Node = self.root
-        line = node.start_mark.line
         for key in keys:
             below = _below(node, key)
             if below is None:
-                break
+                return
             line, node = below
-        return line + 1
+            yield line
 
 
 # libyaml reads three hundred services in a fifth of the time; PyYAML has it wherever it came as a wheel.

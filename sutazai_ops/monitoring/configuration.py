@@ -1,18 +1,14 @@
-"""What monitoring itself generates for a platform, and how a folder of generated files is brought to what it should be.
+"""What monitoring itself generates for a platform.
 
-What is generated is what a service mounts from that folder: a platform without a Prometheus of this kind gets nothing.
-All of it is made before anything is written, each file whole, and what is not made any more is removed, so that what
-lies there is never of two minds. A file that has not changed is not touched. Other areas add parts of their own, of
-which this one knows nothing: `sutazai_ops.generated` joins them.
+What is generated is what a service mounts from the generated folder: a platform without a Prometheus of this kind gets
+nothing. Other areas add parts of their own, of which this one knows nothing: `sutazai_ops.generated` joins them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sutazai_ops.disk import write_whole, writing
 from sutazai_ops.monitoring.alertmanager import TEMPLATES, alertmanager_file
 from sutazai_ops.monitoring.dashboards import dashboard_files
 from sutazai_ops.monitoring.exporter_settings import exporter_settings
@@ -24,8 +20,10 @@ from sutazai_ops.monitoring.thresholds import read_rulebook
 from sutazai_ops.platform.mounts import sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
+    from sutazai_ops.generated_folder import Files
     from sutazai_ops.monitoring.thresholds import Rulebook
     from sutazai_ops.platform import Platform
     from sutazai_ops.settings import Settings
@@ -34,8 +32,6 @@ RULES_FILE = "rules/signals.yml"
 """From Prometheus' own folder on."""
 RULES_FOLDER = "prometheus/rules/"
 """From the generated folder on: the rules on signals, and those on objectives."""
-Files = dict[str, str]
-"""What each file holds, by its path from the folder on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +111,6 @@ PARTS = (
     Part("dashboards", _dashboards),
     Part("exporter", _exporter),
 )
-FOLDERS = ("prometheus", "rule-tests", "alertmanager", "dashboards", "exporter")
-"""What may lie in the generated folder: nothing in these stays that is not made any more."""
 
 
 def _mounted_below(platform: Platform, folder: Path) -> set[str]:
@@ -127,42 +121,3 @@ def _mounted_below(platform: Platform, folder: Path) -> set[str]:
         for source in sources(platform, service.name, ())
         if source.path.is_relative_to(folder) and source.path != folder
     }
-
-
-def differences(folder: Path, made: Mapping[str, str]) -> list[str]:
-    """The files that are not as they were made, and those that are there and are not made any more."""
-    return sorted([name for name, text in made.items() if _read(folder / name) != text.encode()] + _left(folder, made))
-
-
-def bring(folder: Path, made: Mapping[str, str]) -> list[str]:
-    """Make a folder hold what was made and nothing else of it; return the files that were written or removed.
-
-    Raises:
-        OpsError: when something cannot be written.
-    """
-    changed = differences(folder, made)
-    for name in changed:
-        file = folder / name
-        with writing(file):
-            if name not in made:
-                file.unlink(missing_ok=True)
-                continue
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(file, made[name].encode())
-            # It holds no secret, and a container reads what everybody may read.
-            file.chmod(0o644)
-    return changed
-
-
-def _left(folder: Path, made: Mapping[str, str]) -> list[str]:
-    """Files of a part that are not made any more: a rule file that nobody names is loaded all the same."""
-    there = (path for part in FOLDERS for path in (folder / part).rglob("*") if path.is_file())
-    names = (path.relative_to(folder).as_posix() for path in there)
-    return [name for name in names if name not in made and not Path(name).name.startswith(".")]
-
-
-def _read(file: Path) -> bytes | None:
-    try:
-        return file.read_bytes()
-    except OSError:
-        return None

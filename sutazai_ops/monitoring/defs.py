@@ -15,12 +15,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from sutazai_ops.errors import OpsError
+from sutazai_ops.generated_folder import bring, differences
 from sutazai_ops.monitoring import self_check
 from sutazai_ops.monitoring.self_check import Finding, Row, ill, well
 from sutazai_ops.orchestration import Operations, production_schedule, telling_dagster
@@ -37,7 +37,7 @@ GROUP = "monitoring_itself"
 TAGS = {"ops/area": AREA}
 OWNER = "team:operations"
 SIGNALS = dg.AssetKey(["monitoring", "signals"])
-Make = Callable[[Settings, Platform, Path], Mapping[str, str]]
+Make = Callable[[Settings, Platform], dict[str, str]]
 """Makes what each generated file holds, by its path from the folder on; given by whoever knows of every area."""
 DESCRIPTIONS = {
     "prometheus": "What is scraped, and the rules that record signals and alert on thresholds.",
@@ -88,10 +88,8 @@ def configured(settings: Settings, platform: Platform, make: Make) -> Mapping[st
 
     That must not keep the nights from their backups: whoever generates or deploys is told.
     """
-    from sutazai_ops.monitoring.configuration import bring
-
     try:
-        files = make(settings, platform, settings.generated)
+        files = make(settings, platform)
         bring(settings.generated, files)
     except OpsError as error:
         logging.getLogger(__name__).warning("neither services nor configuration have a code version: %s", error)
@@ -127,11 +125,9 @@ def _configuration(parts: Mapping[str, str], make: Make) -> dg.AssetsDefinition:
         ],
     )
     def generate(operations: Operations) -> Iterator[dg.MaterializeResult[None]]:
-        from sutazai_ops.monitoring.configuration import bring
-
         with telling_dagster():
             here = operations.open()
-            files = make(here.settings, here.platform, here.settings.generated)
+            files = make(here.settings, here.platform)
             changed = bring(here.settings.generated, files)
         for part in parts:
             mine = [name for name in files if name.startswith(f"{part}/")]
@@ -231,7 +227,7 @@ def _generated_rules(make: Make, here: "Installation") -> list[str]:
     if here.engine.name == "embedded":
         rulebook = rulebook_of(here.settings, here.platform, here.engine.name)
         return [rules_file(rulebook, here.settings.alerts.runbooks_url)]
-    files = make(here.settings, here.platform, here.settings.generated)
+    files = make(here.settings, here.platform)
     return [text for name, text in files.items() if name.startswith(RULES_FOLDER)]
 
 
@@ -269,10 +265,8 @@ def _shown(here: "Installation") -> Finding:
 
 
 def _current(make: Make, here: "Installation") -> Finding:
-    from sutazai_ops.monitoring.configuration import differences
-
     generated = here.settings.generated
-    stale = differences(generated, make(here.settings, here.platform, generated))
+    stale = differences(generated, make(here.settings, here.platform))
     rows: list[Row] = [{"file": name} for name in stale]
     words = f"not as it would be made now: {', '.join(stale)}" if stale else "every file is as it would be made now"
     return ill(words, rows) if stale else well(words)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from sutazai_ops.monitoring.promql import parse
 from sutazai_ops.monitoring.scrape import INTERVAL_SECONDS
 
 if TYPE_CHECKING:
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
 
     from sutazai_ops.monitoring.prometheus import Prometheus, Rule, Target, Value
 
+_ROUNDS_A_DAY = 86_400 // INTERVAL_SECONDS
 UNPROBED = "count by (service) (sutazai_service_state) unless on (service) sutazai_probe_state"
 COVERAGE_SHARE = 0.99
 """Below this a day's availability is not known well enough to be called met: 0.01 of a day is 14 minutes."""
-_ROUNDS_A_DAY = 86_400 // INTERVAL_SECONDS
 COVERAGE = (
     'min by (service) ((count_over_time(sutazai_probe_state{state="ok"}[1d])'
     ' - ignoring (state) sum_over_time(sutazai_probe_state{state="unknown"}[1d]))'
@@ -138,4 +137,6 @@ def _names(rules: Collection[tuple[str, str]]) -> list[str]:
 
 def _canonical(expression: Any) -> str:  # noqa: ANN401  (YAML reads a lone number as one)
     """An expression as the parser writes it: Prometheus, too, writes what it has loaded in its own way."""
+    from sutazai_ops.monitoring.promql import parse
+
     return str(parse(str(expression)).prettify())

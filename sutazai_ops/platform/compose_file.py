@@ -5,6 +5,7 @@ It reads plain scalars as Docker Compose does, never runs anything and never fol
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -16,13 +17,31 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@dataclass(frozen=True, slots=True)
 class ComposeFile(YamlFile):
     """One file: what it holds, and where each key of it stands."""
 
-    __slots__ = ()
+    override: ComposeFile | None = None
+    """The file beside it that Compose merges over it unasked."""
+
+    @property
+    def layers(self) -> tuple[ComposeFile, ...]:
+        """The file and its override, in the order in which Compose merges them."""
+        return (self,) if self.override is None else (self, self.override)
+
+    @property
+    def services(self) -> list[str]:
+        """The names below `services:`, those that only the override has at the end."""
+        return list(dict.fromkeys(name for layer in self.layers for name in layer.content.get("services") or ()))
+
+    def layers_of(self, service: str) -> list[ComposeFile]:
+        """Those of the layers that say something of a service."""
+        return [layer for layer in self.layers if service in (layer.content.get("services") or ())]
 
     def where(self, *keys: str | int) -> str:
         """The place of a key for a message: `core.yaml:12, service postgres, key x-sutazai.tier`."""
+        if self.override is not None and self.override.holds(*keys):
+            return self.override.where(*keys)
         if len(keys) < 2 or keys[0] != "services":  # noqa: PLR2004  (a service and what stands below it)
             return YamlFile.where(self, *keys)
         rest = ".".join(map(str, keys[2:]))

@@ -1,8 +1,6 @@
 """Reads a folder of Compose files into a `Platform`: one file a phase, one value a service.
 
-Files below the folder, hidden files, YAML of other programs and what others are made of (`extends`) are no phases; a
-file that is meant as one and cannot be read as one is refused, never passed over. Nothing is written and no server is
-asked.
+Which files are phases, `phase_files.py` says. Nothing is written and no server is asked.
 """
 
 from __future__ import annotations
@@ -16,22 +14,19 @@ from typing import TYPE_CHECKING
 from dotenv import dotenv_values
 
 from sutazai_ops.errors import BadInput
-from sutazai_ops.platform.compose_file import read_compose_file
 from sutazai_ops.platform.model import Phase, Platform
 from sutazai_ops.platform.names import refuse_unclear_names, refuse_unknown_dependencies
+from sutazai_ops.platform.phase_files import phase_files
 from sutazai_ops.platform.profiles import active_services
 from sutazai_ops.platform.resolve import resolve_text, resolve_top
 from sutazai_ops.platform.service import ADDITION, overlaid_phase, read_overlay, read_service
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sutazai_ops.platform.compose_file import ComposeFile
     from sutazai_ops.platform.model import Overlay, Service
-
-PHASES = ("core", "monitoring", "vector-databases", "ai-services", "performance-security", "high-availability")
-"""The order of the roll-out; files of other names come after these, by name."""
 
 
 def read_platform(folder: Path, given: Mapping[str, str] | None = None) -> Platform:
@@ -46,7 +41,7 @@ def read_platform(folder: Path, given: Mapping[str, str] | None = None) -> Platf
     """
     # As the paths in its files become absolute, so that what stands below it is known by its path.
     folder = Path(os.path.normpath(folder.absolute()))
-    files = _compose_files(folder)
+    files = phase_files(folder)
     variables = _variables(folder) | dict(given or {})
     projects = _projects(files, folder, variables)
     services: dict[str, Service] = {}
@@ -56,7 +51,7 @@ def read_platform(folder: Path, given: Mapping[str, str] | None = None) -> Platf
         # As Compose itself offers it: https://docs.docker.com/compose/how-tos/project-name/
         known = {"COMPOSE_PROJECT_NAME": projects[file.path], **variables}
         tops[file.path] = resolve_top(file, known)
-        for name in file.content["services"]:
+        for name in file.services:
             phase = overlaid_phase(file, name)
             if phase is None:
                 _refuse_second(file, name, services)
@@ -127,72 +122,6 @@ def _refuse_nothing_to_overlay(file: ComposeFile, name: str, phase: str, service
     if name not in there:
         remedy = nearest(name, there) or f"it has: {', '.join(there)}"
         raise BadInput(f"{name} is overlaid, and the phase {phase} has no such service", where=where, remedy=remedy)
-
-
-def _compose_files(folder: Path) -> list[ComposeFile]:
-    try:
-        paths = [path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"} and path.name[0] != "."]
-    except OSError as error:
-        raise BadInput(
-            f"the platform's folder cannot be read: {error.strerror}",
-            where=str(folder),
-            remedy="name a folder of Compose files as `platform` in sutazai.toml or as SUTAZAI_PLATFORM",
-        ) from None
-    files = [file for path in sorted(paths, key=_rank) if _is_compose(file := read_compose_file(path))]
-    extended = {path for file in files for path in _extended_by(file)}
-    files = [file for file in files if file.path not in extended or _names_an_image(file)]
-    if not files:
-        raise BadInput(
-            "the platform's folder holds no Compose file",
-            where=str(folder),
-            remedy="put one there, such as core.yaml with a `services:` key; docs/platform/example.yaml shows one",
-        )
-    stems = [file.path.stem for file in files]
-    for file, stem in zip(files, stems, strict=True):
-        if stems.count(stem) > 1:
-            raise BadInput(f"two files are the phase {stem!r}", where=str(file.path), remedy="rename one of them")
-    return files
-
-
-def _extended_by(file: ComposeFile) -> Iterator[Path]:
-    """The other files that services of a file extend, as they are written."""
-    for service in file.content["services"].values():
-        extends = service.get("extends") if isinstance(service, dict) else None
-        if isinstance(extends, dict) and isinstance(extends.get("file"), str):
-            yield Path(os.path.normpath(file.path.parent / extends["file"]))
-
-
-def _names_an_image(file: ComposeFile) -> bool:
-    """Whether anything in a file can run as it stands there; where nothing can, it is what others are made of."""
-    services = file.content["services"].values()
-    return any(isinstance(one, dict) and {"image", "build", "extends"} & one.keys() for one in services)
-
-
-def _rank(path: Path) -> tuple[int, str]:
-    return (PHASES.index(path.stem) if path.stem in PHASES else len(PHASES), path.name)
-
-
-def _is_compose(file: ComposeFile) -> bool:
-    """Whether it is a phase; raises `BadInput` for one that is meant as a phase and has no services."""
-    keys, path = file.content, file.path
-    if "include" in keys:
-        raise BadInput(
-            "`include` is not followed: what it names would be neither run nor backed up",
-            where=file.where("include"),
-            remedy="put the included files into this folder, or one that `docker compose config` made of them",
-        )
-    if isinstance(keys.get("services"), dict) and keys["services"]:
-        return True
-    is_meant = path.stem in PHASES or "compose" in path.stem or "services" in keys
-    misspelt = next((key for key in keys if isinstance(key, str) and nearest("services", [key])), None)
-    if is_meant or misspelt:
-        near = nearest(misspelt, ["services"]) if misspelt and misspelt != "services" else ""
-        raise BadInput(
-            f"{path.name} has no services",
-            where=file.where(misspelt) if misspelt else str(path),
-            remedy=near or "write each service below the key `services:`; docs/platform/example.yaml shows how",
-        )
-    return False
 
 
 def _in_order(services: Mapping[str, Service], files: Mapping[Path, ComposeFile]) -> dict[str, Service]:

@@ -8,6 +8,7 @@ wants. The contents of env files and mounted files are not looked at here.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
     from sutazai_ops.platform.compose_file import ComposeFile
 
 Chain = tuple[tuple[Path, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one entry of one file says of a service."""
+
+    file: ComposeFile
+    name: str
+    definition: dict[str, Any]
+
+
 TOP = ("networks", "volumes", "secrets", "configs")
 """What a file says beside its services and that a release repeats."""
 
@@ -33,7 +45,7 @@ def resolve_service(file: ComposeFile, name: str, variables: Mapping[str, str]) 
     Raises:
         BadInput: for whatever is wrong in it or in what it extends; names file, service and key.
     """
-    definition: dict[str, Any] = without_tags(_extended(file, name, variables, ()))
+    definition: dict[str, Any] = without_tags(_layered(file, name, variables))
     environment = definition.get("environment")
     if isinstance(environment, dict):
         definition["environment"] = {
@@ -44,11 +56,27 @@ def resolve_service(file: ComposeFile, name: str, variables: Mapping[str, str]) 
 
 def resolve_overlay(file: ComposeFile, name: str, variables: Mapping[str, str]) -> dict[str, Any]:
     """As `resolve_service`, with the tags that say how it is merged over something."""
-    return _extended(file, name, variables, ())
+    if len(file.layers_of(name)) > 1:
+        over = file.layers_of(name)[1]
+        raise BadInput(
+            f"{name} in {file.path.name} is merged over an earlier phase, and cannot be overridden itself",
+            where=over.where("services", name),
+            remedy=f"write it in {file.path.name}",
+        )
+    return _layered(file, name, variables)
 
 
 def resolve_top(file: ComposeFile, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """What a file means by its top-level networks, volumes, secrets and configs; raises as `resolve_service`."""
+    top: dict[str, dict[str, Any]] = {section: {} for section in TOP}
+    for layer in file.layers:
+        for section, named in _resolved_top(layer, variables).items():
+            for name, value in named.items():
+                top[section][name] = merge_service(top[section].get(name, {}), value)
+    return top
+
+
+def _resolved_top(file: ComposeFile, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     top: dict[str, dict[str, Any]] = {}
     for section in TOP:
         written = without_tags(file.content.get(section)) or {}
@@ -68,11 +96,33 @@ def resolve_top(file: ComposeFile, variables: Mapping[str, str]) -> dict[str, di
 
 def resolve_text(file: ComposeFile, key: str, variables: Mapping[str, str]) -> str:
     """A text at the top level of a file, such as its `name`; empty where there is none."""
-    value = _interpolated(file.content.get(key), file, variables, (key,))
-    return "" if value is None else str(value)
+    values = [_interpolated(layer.content.get(key), layer, variables, (key,)) for layer in reversed(file.layers)]
+    return next((str(value) for value in values if value is not None), "")
 
 
-def _extended(file: ComposeFile, name: str, variables: Mapping[str, str], chain: Chain) -> dict[str, Any]:
+def _layered(file: ComposeFile, name: str, variables: Mapping[str, str]) -> dict[str, Any]:
+    """What the file says over what it extends, and over that what its override says and extends."""
+    parts = [part for layer in file.layers_of(name) for part in _parts(layer, name, variables, ())]
+    definition = parts[0].definition
+    for part in parts[1:]:
+        try:
+            definition = merge_service(without_tags(definition), part.definition)
+        except CannotMerge as error:
+            raise BadInput(
+                f"{part.name} cannot be merged over what it extends or overrides: {error}",
+                where=part.file.where("services", part.name, *error.path),
+                remedy="write it in the same form in both places",
+            ) from None
+        except (TypeError, AttributeError, KeyError, ValueError):
+            raise BadInput(
+                f"the service {part.name} is not written as Compose wants it",
+                where=part.file.where("services", part.name),
+            ) from None
+    return definition
+
+
+def _parts(file: ComposeFile, name: str, variables: Mapping[str, str], chain: Chain) -> list[_Part]:
+    """An entry of one file, after those that it extends; each with the tags that say how it is merged over them."""
     written = file.content["services"][name]
     if isinstance(written, Override):
         written = written.value
@@ -86,20 +136,13 @@ def _extended(file: ComposeFile, name: str, variables: Mapping[str, str], chain:
     try:
         own = normal_service(_interpolated(written, file, variables, place), keep_tags=True)
         own = _with_absolute_paths(own, file.path.parent)
-        base = own.pop("extends", None)
-        if base is None:
-            return own
-        base_file, base_name = _base(file, name, base, (*chain, (file.path, name)))
-        under = _extended(base_file, base_name, variables, (*chain, (file.path, name)))
-        return merge_service(without_tags(under), own)
-    except CannotMerge as error:
-        raise BadInput(
-            f"{name} cannot be merged over what it extends: {error}",
-            where=file.where(*place, *error.path),
-            remedy="write it in the same form in both places",
-        ) from None
     except (TypeError, AttributeError, KeyError, ValueError):
         raise BadInput(f"the service {name} is not written as Compose wants it", where=file.where(*place)) from None
+    base = own.pop("extends", None)
+    if base is None:
+        return [_Part(file, name, own)]
+    base_file, base_name = _base(file, name, base, (*chain, (file.path, name)))
+    return [*_parts(base_file, base_name, variables, (*chain, (file.path, name))), _Part(file, name, own)]
 
 
 def _base(file: ComposeFile, name: str, extends: Any, chain: Chain) -> tuple[ComposeFile, str]:  # noqa: ANN401

@@ -102,9 +102,11 @@ def read_overlay(file: ComposeFile, name: str, variables: Mapping[str, str], ove
 
 def overlaid_phase(file: ComposeFile, name: str) -> str | None:
     """The phase whose service of that name an entry of `services:` is merged over; None for a service of its own."""
-    written = without_tags(file.content["services"][name])
-    stated = written.get(ADDITION) if isinstance(written, dict) else None
-    phase = stated.get("overlays") if isinstance(stated, dict) else None
+    phase = None
+    for layer in file.layers_of(name):
+        written = without_tags(layer.content["services"][name])
+        stated = written.get(ADDITION) if isinstance(written, dict) else None
+        phase = (stated.get("overlays") if isinstance(stated, dict) else None) or phase
     return None if phase is None else str(phase)
 
 
@@ -186,7 +188,7 @@ def dependencies(file: ComposeFile, name: str, definition: Mapping[str, Any]) ->
         raise BadInput(
             f"depends_on of {name} is neither a list nor a mapping", where=where, remedy="write it as a list"
         )
-    here = file.content["services"]
+    here = file.services
     stated = [other for other, how in depends_on.items() if other in here or not _is_optional(how)]
     return tuple(dict.fromkeys([*stated, *_shared(definition)]))
 

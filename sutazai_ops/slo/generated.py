@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.monitoring.configuration import Part
 
 if TYPE_CHECKING:
-    from sutazai_ops.monitoring.configuration import Files
+    from sutazai_ops.generated_folder import Files
     from sutazai_ops.platform import Platform
     from sutazai_ops.settings import Settings
 

@@ -10,7 +10,7 @@ import pytest
 
 from sutazai_ops.deployment.inputs import code_versions
 from sutazai_ops.errors import BadInput
-from sutazai_ops.generated import generated_files, stale_copies, stale_files, write_configuration
+from sutazai_ops.generated import generated_files, generated_here, stale_copies, stale_files, write_configuration
 from sutazai_ops.installation import Installation
 from sutazai_ops.monitoring import configuration
 from sutazai_ops.monitoring.additions import copy_secrets
@@ -149,3 +149,31 @@ def test_monitoring_knows_nothing_of_the_areas_that_stand_on_it():
         for file in files
         if re.search(r"(from|import) sutazai_ops\.(slo|status_page|generated)\b", file.read_text())
     ] == []
+
+
+def test_what_is_generated_is_kept_until_what_it_is_made_of_changes(tmp_path, monkeypatch):
+    thresholds = tmp_path / "thresholds.yaml"
+    thresholds.write_text("host_cpu_high: {above: 0.70}\n")
+    here = installation(home=tmp_path / "home", monitoring=MonitoringSettings(thresholds=thresholds))
+    made = generated_here(here.settings, here.platform)
+    assert made == generated_files(here.settings, here.platform, here.settings.generated)
+    with monkeypatch.context() as without_generating:
+        without_generating.setattr(configuration, "PARTS", ())
+        assert generated_here(here.settings, here.platform) == made
+    thresholds.write_text("host_cpu_high: {above: 0.60}\n")
+    assert generated_here(here.settings, here.platform) != made
+    other = here.settings.model_copy(update={"alerts": AlertSettings(runbooks_url="https://example.org/runbooks/")})
+    thresholds.write_text("host_cpu_high: {above: 0.70}\n")
+    assert generated_here(other, here.platform) != made
+
+
+@pytest.mark.parametrize("kept", ["", "[]", '{"made_of": 1}', '{"files": 5}'])
+def test_a_cache_that_is_no_cache_is_made_anew(tmp_path, kept):
+    here = installation(home=tmp_path)
+    made = generated_here(here.settings, here.platform)
+    (tmp_path / "cache/configuration.json").write_text(kept)
+    assert generated_here(here.settings, here.platform) == made
+    (tmp_path / "cache/configuration.json").unlink()
+    (tmp_path / "cache").rmdir()
+    (tmp_path / "cache").write_text("no folder")
+    assert generated_here(here.settings, here.platform) == made

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from sutazai_ops.errors import Unreachable
-from sutazai_ops.generated import generated_files
+from sutazai_ops.generated import generated_here
 from sutazai_ops.monitoring import defs as monitoring
 from sutazai_ops.monitoring.self_check import ill, well
 from sutazai_ops.orchestration import Operations
@@ -20,7 +20,7 @@ def packaged(settings: Settings) -> Platform:
 
 
 def with_operations(settings: Settings, platform: Platform) -> dg.Definitions:
-    own = monitoring.defs(settings, monitoring.configured(settings, platform, generated_files), generated_files)
+    own = monitoring.defs(settings, monitoring.configured(settings, platform, generated_here), generated_here)
     return dg.Definitions.merge(own, dg.Definitions(resources={"operations": Operations()}))
 
 
@@ -53,7 +53,7 @@ def test_a_platform_without_a_monitoring_phase_has_the_signals_and_no_configurat
 
 def test_no_schedule_of_monitoring_launches_runs_more_often_than_once_an_hour(tmp_path):
     settings = Settings(home=tmp_path, environment="production")
-    schedules = {one.name: one for one in monitoring.defs(settings, {}, generated_files).schedules or ()}
+    schedules = {one.name: one for one in monitoring.defs(settings, {}, generated_here).schedules or ()}
     assert set(schedules) == {"observe_signals", "check_monitoring"}
     for schedule in schedules.values():
         assert str(schedule.cron_schedule).split()[0].isdigit()

@@ -11,7 +11,7 @@ from sutazai_ops.deployment.ports import published
 from sutazai_ops.deployment.secrets import secrets_of
 from sutazai_ops.monitoring.scrape import out_of_reach
 from sutazai_ops.platform import read_platform
-from sutazai_ops.platform.read import PHASES
+from sutazai_ops.platform.phase_files import PHASES
 from sutazai_ops.settings import PACKAGED_PLATFORM
 
 GIB = 1024**3
