@@ -76,7 +76,7 @@ def defs(settings: Settings, platform: Platform, *, configured: bool) -> dg.Defi
     return dg.Definitions(
         assets=[
             *(asset for phase in phases for asset in (_roll_out(phase, platform, versions), _gate(phase, platform))),
-            *(_overlay(phase, platform) for phase in overlays),
+            *(_overlay(phase, platform, before) for before, phase in zip([None, *overlays], overlays, strict=False)),
         ],
         asset_checks=[_checks(phase) for phase in phases],
         jobs=[
@@ -96,6 +96,10 @@ def _key(service: str) -> dg.AssetKey:
 
 def _gate_key(phase: str) -> dg.AssetKey:
     return dg.AssetKey(["gate", phase])
+
+
+def _overlay_key(phase: str) -> dg.AssetKey:
+    return dg.AssetKey(["overlay", phase])
 
 
 def _group(phase: str) -> str:
@@ -292,19 +296,25 @@ def _gate(phase: Phase, platform: Platform) -> dg.AssetsDefinition:
     return gate
 
 
-def _overlay(phase: Phase, platform: Platform) -> dg.AssetsDefinition:
-    """A phase that changes services of earlier ones: rolled out once those are well, as a change of theirs."""
+def _overlay(phase: Phase, platform: Platform, before: Phase | None) -> dg.AssetsDefinition:
+    """A phase that changes services of earlier ones: rolled out once those are well, as a change of theirs.
+
+    Two such phases may change the same service, so that each waits for the one before it.
+    """
     changed = [overlay for overlay in platform.overlays if overlay.phase == phase.name]
     words = "; ".join(f"{one.service}: {one.description or 'changed'}" for one in changed)
 
     @dg.asset(
-        key=["overlay", phase.name],
+        key=_overlay_key(phase.name),
         group_name=_group(phase.name),
         description=f"What {phase.name} changes of earlier phases. {words}",
         kinds={"docker"},
         owners=[OWNER],
         tags=TAGS,
-        deps=[_gate_key(one.name) for one in platform.phases if one.services][-1:],
+        deps=[
+            *[_gate_key(one.name) for one in platform.phases if one.services][-1:],
+            *([_overlay_key(before.name)] if before else []),
+        ],
         pool=POOL,
         output_required=False,
     )

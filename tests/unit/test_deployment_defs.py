@@ -43,6 +43,16 @@ def test_a_service_stands_on_what_it_depends_on_and_on_the_gate_of_the_phase_bef
     assert {dep.asset_key.to_user_string() for dep in specs["platform/qdrant"].deps} == {"gate/monitoring"}
 
 
+def test_phases_that_change_earlier_ones_come_one_after_the_other(loaded):
+    specs = {spec.key.to_user_string(): spec for spec in loaded.resolve_all_asset_specs()}
+    on = {
+        phase: {dep.asset_key.to_user_string() for dep in specs[f"overlay/{phase}"].deps}
+        for phase in ("performance-security", "high-availability")
+    }
+    assert on["performance-security"] == {"gate/ai-services"}
+    assert on["high-availability"] == {"gate/ai-services", "overlay/performance-security"}
+
+
 def test_the_code_version_of_a_service_changes_with_its_image(tmp_path):
     def version(image: str) -> str | None:
         (tmp_path / "core.yaml").write_text(f"services: {{web: {{image: {image}}}}}\n")
