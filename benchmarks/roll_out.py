@@ -116,9 +116,10 @@ def measure(folder: Path, name: str) -> None:
             run("docker", "compose", "-f", str(home / "releases" / current / f"{phase}.yaml"), "up", "-d")
 
     compose()
-    row("nothing changes: ours, Compose", median(lambda: ops("deploy", "--yes")), median(compose))
-    row("the plan alone, beside Compose", median(lambda: ops("plan")), median(compose))
-    row("the state alone, beside Compose", median(lambda: ops("status")), median(compose))
+    print(f"{SERVICES} services                              ours  Compose   ratio")
+    row("nothing changes", median(lambda: ops("deploy", "--yes")), median(compose), "1.20 times Compose, and 3 s")
+    row("the plan alone", median(lambda: ops("plan")), median(compose), "2 s")
+    row("the state alone", median(lambda: ops("status")), median(compose), "1 s")
     rounds = iter(range(1, 100))
 
     def change_ours() -> None:
@@ -134,12 +135,12 @@ def measure(folder: Path, name: str) -> None:
         (folder / "changed.yaml").write_text(text)
         run("docker", "compose", "-f", str(folder / "changed.yaml"), "up", "-d")
 
-    row("one service changes: ours, Compose", ours, median(change_theirs))
+    row("one service changes", ours, median(change_theirs), "what Compose takes, and its probes")
 
 
-def row(what: str, ours: float, theirs: float) -> None:
-    """One line: both, and how many times as long ours took."""
-    print(f"{what:<38} {ours:6.2f} s {theirs:6.2f} s   {ours / theirs:5.2f}")
+def row(what: str, ours: float, theirs: float, goal: str) -> None:
+    """One line: both, how many times as long ours took, and the most that it should."""
+    print(f"{what:<30} {ours:6.2f} s {theirs:6.2f} s   {ours / theirs:5.2f}   goal: {goal}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -110,9 +111,15 @@ def overlaid_phase(file: ComposeFile, name: str) -> str | None:
     return None if phase is None else str(phase)
 
 
+@cache
+def _is_misspelt(key: str) -> bool:
+    # The same few keys stand in every service.
+    return bool(get_close_matches(key, [ADDITION], cutoff=0.8))
+
+
 def _addition(file: ComposeFile, name: str, definition: Mapping[str, Any]) -> Addition:
     for key in definition:
-        if key != ADDITION and get_close_matches(str(key), [ADDITION], cutoff=0.8):
+        if key != ADDITION and _is_misspelt(str(key)):
             raise BadInput(
                 f"{key} is no key of ours", where=file.where("services", name, key), remedy=nearest(key, [ADDITION])
             )
