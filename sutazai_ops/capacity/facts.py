@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.capacity.spread import Spread, added, spread_of
@@ -75,7 +76,7 @@ class Hour:
     """Seconds in which it was held back at its processor limit; None where nobody measures that."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServiceDay:
     """One service on one day."""
 
@@ -87,12 +88,12 @@ class ServiceDay:
     """Slices that had passed when it was computed."""
     computed_at: datetime
 
-    @property
+    @cached_property
     def memory(self) -> Use:
         """Of the whole day."""
         return total_use([hour.memory for hour in self.hours])
 
-    @property
+    @cached_property
     def cpu(self) -> Use:
         """Of the whole day."""
         return total_use([hour.cpu for hour in self.hours])

@@ -8,23 +8,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sutazai_ops.capacity import shelf
+from sutazai_ops.capacity.changes import size_of
 from sutazai_ops.capacity.measure import due_days, measure_services, measure_values
+from sutazai_ops.capacity.sizing import advise, judge
 from sutazai_ops.capacity.values import MEASURES
+from sutazai_ops.platform import Tier
+from sutazai_ops.platform.copies import copies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import date, datetime
 
     from sutazai_ops.capacity.facts import ServiceDay
+    from sutazai_ops.capacity.sizing import Advice, Judgement
     from sutazai_ops.capacity.values import DayValue, Subject
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import Ledger
     from sutazai_ops.platform import Service
     from sutazai_ops.progress import Progress
     from sutazai_ops.slo.source import Source
+
+
+OWN_SETTINGS = "what holds state has memory settings of its own, such as maxmemory, that have to fit below it"
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,45 @@ class Room:
         values = measure_values(MEASURES, day, source, now, self.values(day, day))
         shelf.keep(self.ledger, days, values)
         return days
+
+    @cached_property
+    def phases(self) -> Sequence[str]:
+        """The phases that are rolled out as a whole, whose overlays are in force."""
+        from sutazai_ops.deployment.release import Releases
+
+        release = Releases(self.installation.settings.releases).current()
+        return release.whole if release else ()
+
+    def advice(self, first: date, last: date, names: Collection[str] | None = None) -> list[Advice]:
+        """What each service should be allowed, by what it used on these days; of all services for None."""
+        days = self.by_service(first, last)
+        found = []
+        for service in self._sized(names):
+            definition = self.installation.platform.definition(service.name, self.phases)
+            now, count = size_of(definition), copies(definition)
+            keeps = OWN_SETTINGS if service.tier is Tier.STATEFUL else ""
+            found.append(advise(service.name, days.get(service.name, ()), now, max(1, count), keeps_memory=keeps))
+        return found
+
+    def judge(self, limit: int, first: date, last: date, names: Collection[str] | None = None) -> list[Judgement]:
+        """What a memory limit for one container of each service would have come to on these days."""
+        days = self.by_service(first, last)
+        counts = {
+            one.name: copies(self.installation.platform.definition(one.name, self.phases)) for one in self._sized(names)
+        }
+        return [judge(name, days.get(name, ()), limit, max(1, count)) for name, count in counts.items()]
+
+    def by_service(self, first: date, last: date) -> dict[str, list[ServiceDay]]:
+        """The facts of these days by service, the earliest first."""
+        found: dict[str, list[ServiceDay]] = {}
+        for (name, _), fact in sorted(self.facts(first, last).items()):
+            found.setdefault(name, []).append(fact)
+        return found
+
+    def _sized(self, names: Collection[str] | None) -> list[Service]:
+        """The services that a limit can be put on: those that somebody else runs have none of ours."""
+        wanted = None if names is None else {self.installation.platform.service(name).name for name in names}
+        return [one for one in self.services if one.external is None and (wanted is None or one.name in wanted)]
 
     def facts(self, first: date, last: date) -> Mapping[tuple[str, date], ServiceDay]:
         """What services used on these days, as it is known."""

@@ -60,15 +60,20 @@ def spread_of(values: Iterable[float]) -> Spread:
     (100.0, 2.0, 4)
     """
     numbers = list(values)
-    return Spread(Counter(map(_bin, numbers)), max(numbers, default=0.0), sum(numbers))
+    bins: Counter[int] = Counter()
+    # What rests has the same size again and again.
+    for value, times in Counter(numbers).items():
+        bins[_bin(value)] += times
+    return Spread(bins, max(numbers, default=0.0), sum(numbers))
 
 
 def added(spreads: Iterable[Spread]) -> Spread:
     """All of them together."""
-    bins: Counter[int] = Counter()
+    bins: dict[int, int] = {}
     peak = total = 0.0
     for one in spreads:
-        bins.update(one.bins)
+        for place, count in one.bins.items():
+            bins[place] = bins.get(place, 0) + count
         peak, total = max(peak, one.peak), total + one.total
     return Spread(bins, peak, total)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sutazai_ops.disk import write_whole
 from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.installation import open_installation
 from sutazai_ops.terminal import AsJson, Terminal
@@ -17,10 +20,14 @@ if TYPE_CHECKING:
 
     from sutazai_ops.capacity.facts import ServiceDay, Use
     from sutazai_ops.capacity.room import Room
+    from sutazai_ops.capacity.sizing import Advice
 
 app = typer.Typer(help="What services use, what they should be allowed, and what it costs.", no_args_is_help=True)
 
 DAY = timedelta(days=1)
+WINDOW_DAYS = 30
+Services = Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="These alone.", show_default=False)]
+Days = Annotated[int, typer.Option("--days", min=1, metavar="N", help="By so many days until now.")]
 From = Annotated[
     datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], metavar="DAY", help="The first day, UTC: 2026-10-01.")
 ]
@@ -51,6 +58,52 @@ def facts(
     terminal.show(rows, lambda: _show_facts(terminal, rows), json=json)
 
 
+@app.command()
+def plan(
+    services: Services = None,
+    days: Days = WINDOW_DAYS,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write the changes as a phase that is laid over the others."),
+    ] = None,
+    *,
+    json: AsJson = False,
+) -> None:
+    """What services should be allowed, by what they used; as a diff of the platform's files. Changes nothing."""
+    from sutazai_ops.capacity.changes import diff, override
+
+    terminal, room, now = Terminal(), _room(), datetime.now(UTC)
+    _update(terminal, room, room.due(now), now, json=json)
+    advice = room.advice(now.date() - days * DAY, now.date(), services)
+    changes, by_hand = diff(advice, room.installation.platform, room.phases)
+    if out is not None and any(one.changes for one in advice):
+        write_whole(out.absolute(), override(advice, room.installation.platform).encode())
+    found = {"advice": [_advice(one) for one in advice], "diff": changes, "by_hand": by_hand}
+    terminal.show(found, lambda: _show_plan(terminal, advice, changes, by_hand, out), json=json)
+
+
+@app.command()
+def judge(
+    limit: Annotated[str, typer.Argument(metavar="LIMIT", help="Memory for one container, such as 256M.")],
+    services: Services = None,
+    days: Days = WINDOW_DAYS,
+    *,
+    json: AsJson = False,
+) -> None:
+    """Whether a memory limit would have held on the days that were measured, service by service."""
+    from sutazai_ops.deployment.limits import size
+
+    try:
+        asked = size(limit)
+    except ValueError:
+        raise BadInput(f"{limit!r} is no size of memory", remedy="write it as 256M or 1.5G") from None
+    terminal, room, now = Terminal(), _room(), datetime.now(UTC)
+    _update(terminal, room, room.due(now), now, json=json)
+    found = room.judge(asked, now.date() - days * DAY, now.date(), services)
+    rows = [[_holds(one.holds), one.service, one.sentence] for one in found]
+    terminal.show([asdict(one) for one in found], lambda: terminal.table(["", "service", "why"], rows), json=json)
+
+
 def _room() -> Room:
     from sutazai_ops.capacity import room_of
     from sutazai_ops.deployment.meant import meant_to_run
@@ -70,6 +123,51 @@ def _update(terminal: Terminal, room: Room, days: Sequence[date], now: datetime,
         terminal.err.print(f"the facts are not of now: {error.what}")
         return error.what
     return ""
+
+
+def _holds(verdict: bool | None) -> str:  # noqa: FBT001  (three words for three values)
+    return {True: "holds", False: "too little", None: "not known"}[verdict]
+
+
+def _advice(one: Advice) -> dict[str, Any]:
+    return {**asdict(one), "changes": one.changes, "exceeded": one.evidence.exceeded}
+
+
+def _show_plan(
+    terminal: Terminal, advice: Sequence[Advice], changes: str, by_hand: Sequence[str], out: Path | None
+) -> None:
+    from sutazai_ops.capacity.words import cores, memory, share
+
+    terminal.table(
+        ["service", "memory", "limit", "proposed", "in band", "cores", "limit", "proposed", "in band", "sure", "why"],
+        [
+            [
+                one.service,
+                memory(one.evidence.memory_peak),
+                memory(one.now.memory) or "none",
+                "" if one.proposed is None else memory(one.proposed.memory),
+                share(one.evidence.memory_in_band),
+                cores(one.evidence.cpu_p95),
+                cores(one.now.cpus) or "none",
+                "" if one.proposed is None else cores(one.proposed.cpus),
+                share(one.evidence.cpu_in_band),
+                str(one.confidence),
+                "; ".join([one.because, *(finding.sentence for finding in one.findings)]),
+            ]
+            for one in advice
+        ],
+        right=["memory", "limit", "proposed", "in band", "cores"],
+    )
+    if not any(one.changes for one in advice):
+        terminal.say("\nnothing is to be changed")
+        return
+    terminal.say()
+    terminal.out.file.write(changes)
+    for line in by_hand:
+        terminal.say(line)
+    if out is not None:
+        terminal.say()
+        terminal.facts({"written": str(out), "next": "put it beside the platform's files, then sutazai-ops plan"})
 
 
 def _row(fact: ServiceDay) -> dict[str, Any]:
