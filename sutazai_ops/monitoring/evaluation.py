@@ -18,6 +18,7 @@ from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.promql import Sample, Value, evaluate
 from sutazai_ops.monitoring.rules import alert_labels, runbook_url
 from sutazai_ops.monitoring.signals import ANYTHING, UNKNOWN
+from sutazai_ops.monitoring.thresholds import CRITICAL, Severity
 from sutazai_ops.monitoring.wording import fill_in
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from sutazai_ops.monitoring.signals import Signal
     from sutazai_ops.monitoring.thresholds import Rulebook, Threshold
 
+SEVERITY = "severity"
+"""The label of an alert that says who is told."""
 RESOLVED_SECONDS = 15 * 60
 """How long what is resolved is kept: Prometheus' resolvedRetention, rules/alerting.go."""
 
@@ -45,7 +48,7 @@ class Alert:
 
     threshold: str
     labels: Mapping[str, str]
-    """Those of the value, by which it is known."""
+    """Those of the value, and its severity where that depends on the service; by these it is known."""
     state: State
     value: float
     """When it was broken last."""
@@ -110,7 +113,10 @@ def advance(rulebook: Rulebook, measured: Measured, alerts: Iterable[Alert], at:
     before = {alert.key: _not_later(alert, at) for alert in alerts}
     now: list[Alert] = []
     for threshold in rulebook.thresholds.values():
-        beyond = {_key(threshold.name, value.labels): value for value in broken(threshold, rulebook, measured)}
+        beyond = {
+            _key(threshold.name, value.labels): value
+            for value in with_severity(threshold, measured, broken(threshold, rulebook, measured))
+        }
         for key, value in beyond.items():
             now.append(_still(threshold, before.get(key), value, at))
         for key, alert in before.items():
@@ -122,7 +128,8 @@ def advance(rulebook: Rulebook, measured: Measured, alerts: Iterable[Alert], at:
 def labels_of(alert: Alert, rulebook: Rulebook) -> dict[str, str]:
     """All labels of an alert, as Prometheus sends them."""
     threshold = rulebook.thresholds[alert.threshold]
-    return {"alertname": threshold.name, **alert.labels, **alert_labels(threshold)}
+    severity = Severity(alert.labels.get(SEVERITY, threshold.severity)) if threshold.unless_critical else None
+    return {"alertname": threshold.name, **alert.labels, **alert_labels(threshold, severity)}
 
 
 def annotations_of(alert: Alert, rulebook: Rulebook, runbooks_url: str) -> dict[str, str]:
@@ -158,6 +165,18 @@ def broken(threshold: Threshold, rulebook: Rulebook, measured: Measured) -> list
     on = rulebook.signal_of(beside).labels
     true = {_on(on, one.labels) for one in measured.values.get(beside.signal, ()) if beside.is_true_of(one.value)}
     return [one for one in values if _on(on, one.labels) in true]
+
+
+def with_severity(threshold: Threshold, measured: Measured, values: Iterable[Value]) -> list[Value]:
+    """The values with their severity as a label, where that depends on the service; as `rules.told_as`."""
+    if threshold.unless_critical is None:
+        return list(values)
+    minor = {one.labels.get("service") for one in measured.values.get(CRITICAL, ()) if one.value < 1}
+
+    def severity(one: Value) -> str:
+        return str(threshold.unless_critical if one.labels.get("service") in minor else threshold.severity)
+
+    return [Value({**one.labels, SEVERITY: severity(one)}, one.value) for one in values]
 
 
 def _still(threshold: Threshold, alert: Alert | None, value: Value, at: float) -> Alert:

@@ -16,14 +16,14 @@ from sutazai_ops.monitoring.duration import format_duration
 from sutazai_ops.monitoring.promql import asked_ranges
 from sutazai_ops.monitoring.rules import alert_labels, dump, runbook_url
 from sutazai_ops.monitoring.signals import ANYTHING, UNKNOWN, Unit
-from sutazai_ops.monitoring.thresholds import Side, Watcher
+from sutazai_ops.monitoring.thresholds import CRITICAL, Side, Watcher
 from sutazai_ops.monitoring.wording import fill_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sutazai_ops.monitoring.signals import ExampleSeries, Signal
-    from sutazai_ops.monitoring.thresholds import Condition, Rulebook, Threshold
+    from sutazai_ops.monitoring.thresholds import Condition, Rulebook, Severity, Threshold
 
 STEP_SECONDS = 60
 """Of the series and of the evaluation. Prometheus' own is shorter; a longer one makes the tests of hours quick."""
@@ -108,7 +108,10 @@ def _between(one: float, other: float) -> float:
 
 
 def cases_of(threshold: Threshold, rulebook: Rulebook, runbooks_url: str) -> Iterator[dict[str, Any]]:
-    """The tests of one threshold: one in which it fires, and where it can be quiet, one in which it is."""
+    """The tests of one threshold: one in which it fires, and where it can be quiet, one in which it is.
+
+    Where its severity depends on the service, there is one more, in which little stands still without that.
+    """
     signal = rulebook.signal_of(threshold)
     looks_at = _when(threshold, rulebook)
     broken = _case(threshold, rulebook, broken_value(threshold, signal), looks_at)
@@ -116,6 +119,10 @@ def cases_of(threshold: Threshold, rulebook: Rulebook, runbooks_url: str) -> Ite
     if threshold.for_ > STEP_SECONDS:
         looks.insert(0, _look(threshold, (math.ceil(threshold.for_ / STEP_SECONDS) - 1) * STEP_SECONDS))
     yield _test(f"{threshold.name} fires", broken.series, alert_rule_test=looks)
+    if threshold.unless_critical is not None:
+        minor = dict(_series(rulebook.signals[CRITICAL], 0, looks_at)) | broken.series
+        told = _told(threshold, rulebook, broken.labels, broken.value, runbooks_url, threshold.unless_critical)
+        yield _test(f"{threshold.name} is minor", minor, alert_rule_test=[_look(threshold, looks_at, [told])])
     good = whole_value(threshold, signal)
     if signal.example and good is not None:
         quiet = _case(threshold, rulebook, good, looks_at)
@@ -177,14 +184,19 @@ def _test(name: str, series: dict[str, str], **looks: list[dict[str, Any]]) -> d
 
 
 def _told(
-    threshold: Threshold, rulebook: Rulebook, labels: dict[str, str], value: float, runbooks_url: str
+    threshold: Threshold,
+    rulebook: Rulebook,
+    labels: dict[str, str],
+    value: float,
+    runbooks_url: str,
+    severity: Severity | None = None,
 ) -> dict[str, Any]:
     """An alert as it is expected: all of its labels and all that is told."""
     signal = rulebook.signal_of(threshold)
     texts = {"summary": threshold.summary, "next": threshold.next}
     told = {name: fill_in(text, signal, labels, value, threshold.level) for name, text in texts.items()}
     return {
-        "exp_labels": labels | alert_labels(threshold),
+        "exp_labels": labels | alert_labels(threshold, severity),
         "exp_annotations": told | runbook_url(threshold, runbooks_url),
     }
 

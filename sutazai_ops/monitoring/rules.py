@@ -14,7 +14,7 @@ import yaml
 
 from sutazai_ops.monitoring.duration import format_duration
 from sutazai_ops.monitoring.signals import ANYTHING, UNKNOWN
-from sutazai_ops.monitoring.thresholds import Side, Watcher
+from sutazai_ops.monitoring.thresholds import CRITICAL, Side, Watcher
 from sutazai_ops.monitoring.wording import as_template
 from sutazai_ops.platform.compose_file import ComposeDumper
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sutazai_ops.monitoring.signals import Signal
-    from sutazai_ops.monitoring.thresholds import Condition, Rulebook, Threshold
+    from sutazai_ops.monitoring.thresholds import Condition, Rulebook, Severity, Threshold
 
 SYMBOL = {Side.ABOVE: ">", Side.BELOW: "<"}
 HEAD = """# The signals and thresholds of this platform as rules, made by `sutazai-ops config generate`. Changes here
@@ -52,6 +52,21 @@ def expression(threshold: Threshold, rulebook: Rulebook) -> str:
     return f"{broken} and on ({', '.join(beside.labels)}) {_beyond(threshold.while_, rulebook)}"
 
 
+def told_as(threshold: Threshold, rulebook: Rulebook) -> list[tuple[Severity, str]]:
+    """Each severity of its alerts, and the PromQL of where it is that: two where not every service is critical.
+
+    Where nobody knows whether a service is, its alert has the first.
+    """
+    broken = expression(threshold, rulebook)
+    if threshold.unless_critical is None:
+        return [(threshold.severity, broken)]
+    minor = f"on (service) (signal:{CRITICAL} < 1)"
+    return [
+        (threshold.severity, f"({broken}) unless {minor}"),
+        (threshold.unless_critical, f"({broken}) and {minor}"),
+    ]
+
+
 def unknown_expression(signal: Signal) -> str | None:
     """The PromQL that has a value for each label set that is expected and is not there; None where none is expected."""
     if signal.expected is None:
@@ -63,9 +78,9 @@ def unknown_expression(signal: Signal) -> str | None:
     return f"({signal.expected.strip()}) unless on ({', '.join(signal.labels)}) {known}"
 
 
-def alert_labels(threshold: Threshold) -> dict[str, str]:
-    """The labels of an alert besides those of its signal."""
-    labels = {"severity": str(threshold.severity)}
+def alert_labels(threshold: Threshold, severity: Severity | None = None) -> dict[str, str]:
+    """The labels of an alert besides those of its signal; of the severity that is first said where none is given."""
+    labels = {"severity": str(severity or threshold.severity)}
     # What is unknown names the signal that it is about by itself.
     if threshold.signal != UNKNOWN:
         labels["signal"] = threshold.signal
@@ -116,19 +131,22 @@ def _alerts(group: str, rulebook: Rulebook, runbooks_url: str) -> Iterator[dict[
     for threshold in rulebook.thresholds.values():
         home = UNKNOWN if threshold.signal == UNKNOWN else _group_of(rulebook.signal_of(threshold))
         if home == group and threshold.watch is Watcher.PROMETHEUS:
-            yield _alert(threshold, rulebook, runbooks_url)
+            for severity, expr in told_as(threshold, rulebook):
+                yield _alert(threshold, rulebook, runbooks_url, severity, expr)
 
 
-def _alert(threshold: Threshold, rulebook: Rulebook, runbooks_url: str) -> dict[str, Any]:
+def _alert(
+    threshold: Threshold, rulebook: Rulebook, runbooks_url: str, severity: Severity, expr: str
+) -> dict[str, Any]:
     signal = rulebook.signal_of(threshold)
-    rule: dict[str, Any] = {"alert": threshold.name, "expr": expression(threshold, rulebook)}
+    rule: dict[str, Any] = {"alert": threshold.name, "expr": expr}
     if threshold.for_:
         rule["for"] = format_duration(threshold.for_)
     if threshold.keep_firing_for:
         rule["keep_firing_for"] = format_duration(threshold.keep_firing_for)
     texts = {"summary": threshold.summary, "next": threshold.next}
     told = {name: as_template(text, signal, threshold.level) for name, text in texts.items()}
-    rule["labels"] = alert_labels(threshold)
+    rule["labels"] = alert_labels(threshold, severity)
     rule["annotations"] = {**told, **runbook_url(threshold, runbooks_url)}
     return rule
 

@@ -61,7 +61,7 @@ def _page(threshold: Threshold, rulebook: Rulebook) -> str:
     parts = [
         f"{MADE}# {threshold.name}\n\n    {_command(threshold)}\n",
         runbook.meaning.strip(),
-        f"{TOLD[threshold.severity]} Fires when {condition_in_words(threshold, rulebook)}{fires_on}.{watcher}",
+        f"{_whom_it_wakes(threshold)} Fires when {condition_in_words(threshold, rulebook)}{fires_on}.{watcher}",
         f"*{signal.name}*: {_sentence(signal.description)} {threshold.because.strip()}",
         f"## Impact\n\n{runbook.impact.strip()}",
         f"## Look\n\n{runbook.look.strip()}",
@@ -69,6 +69,18 @@ def _page(threshold: Threshold, rulebook: Rulebook) -> str:
         _how_to_tell(threshold),
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _whom_it_wakes(threshold: Threshold) -> str:
+    if threshold.unless_critical is None:
+        return TOLD[threshold.severity]
+    minor = TOLD[threshold.unless_critical]
+    return f"{TOLD[threshold.severity]} Of a service that is neither critical nor high, {minor[0].lower()}{minor[1:]}"
+
+
+def _told_as(threshold: Threshold) -> str:
+    minor = f"; {threshold.unless_critical} where little depends on it" if threshold.unless_critical else ""
+    return f"{threshold.severity}{minor}"
 
 
 def _command(threshold: Threshold) -> str:
@@ -91,7 +103,7 @@ def _sentence(text: str) -> str:
 
 def _index(told: list[Threshold], rulebook: Rulebook) -> str:
     rows = [
-        f"| [{one.name}]({one.name}.md) | {condition_in_words(one, rulebook)} | {one.severity} |"
+        f"| [{one.name}]({one.name}.md) | {condition_in_words(one, rulebook)} | {_told_as(one)} |"
         for one in sorted(told, key=lambda one: (list(Severity).index(one.severity), one.name))
     ]
     head = [

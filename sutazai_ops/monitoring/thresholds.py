@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PACKAGED = Path(__file__).with_name("thresholds.yaml")
 DAY_SECONDS = 86_400
+CRITICAL = "service_critical"
+"""The signal that says whether much stands still without a service: 1 where it does, 0 where not."""
 ALL = "all"
 """Among what a threshold inhibits: every other one."""
 
@@ -123,6 +125,8 @@ class Threshold(Condition):
     while_: Condition | None = Field(default=None, alias="while")
     """Only where this is true as well."""
     severity: Severity
+    unless_critical: Severity | None = None
+    """The severity for a service without which little stands still, where it is another."""
     watch: Watcher = Watcher.PROMETHEUS
     playbook: Name | Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
     """What may mend it by itself."""
@@ -169,10 +173,20 @@ class Rulebook(Model):
         }
         may_be_named = {*there, ALL}
         thresholds = {
-            name: one.model_copy(update={"inhibits": tuple(other for other in one.inhibits if other in may_be_named)})
+            name: one.model_copy(
+                update={
+                    "inhibits": tuple(other for other in one.inhibits if other in may_be_named),
+                    "unless_critical": one.unless_critical if CRITICAL in known else None,
+                }
+            )
             for name, one in there.items()
         }
         return Rulebook(signals=signals, thresholds=thresholds)
+
+    @property
+    def waking(self) -> frozenset[str]:
+        """The thresholds that wake somebody, if the service that they are about is critical."""
+        return frozenset(name for name, one in self.thresholds.items() if one.severity is Severity.PAGE)
 
     def not_on(self, exporters: AbstractSet[str]) -> dict[str, list[str]]:
         """The signals that cannot be measured where there are these exporters, each with those that it lacks."""
@@ -238,6 +252,8 @@ def _check(
             raise entry.refuse(
                 f"the signal {beside.name} has the label {strange[0]}, which {signal.name} lacks", "while", "signal"
             )
+    if threshold.unless_critical is not None:
+        _check_criticality(entry, signal, signals)
     for key, seconds in (("for", threshold.for_), ("keep_firing_for", threshold.keep_firing_for)):
         if seconds > retention_seconds:
             kept = format_duration(retention_seconds)
@@ -252,6 +268,17 @@ def _check(
             raise entry.refuse(f"there is no threshold {name!r} to inhibit", "inhibits", i, remedy=remedy)
     for key, text in (("summary", threshold.summary), ("next", threshold.next)):
         _check_placeholders(entry, key, text, signal)
+
+
+def _check_criticality(entry: Entry, signal: Signal, signals: Mapping[str, Signal]) -> None:
+    if "service" not in signal.labels:
+        raise entry.refuse(
+            f"the signal {signal.name} is of no service that could be critical", "unless_critical", remedy="remove it"
+        )
+    if CRITICAL not in signals:
+        raise entry.refuse(
+            f"there is no signal {CRITICAL!r} that says which service is", "unless_critical", remedy="remove it"
+        )
 
 
 def _check_level(entry: Entry, condition: Condition, signals: Mapping[str, Signal], *above: str) -> Signal:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.ledger import IncidentEntry, IncidentEventEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sutazai_ops.monitoring.thresholds import Threshold
@@ -68,15 +68,22 @@ class Move:
 
 
 def sight(
-    threshold: Threshold, labels: Mapping[str, str], since: datetime, *, fires: bool, broken: bool, summary: str = ""
+    threshold: Threshold,
+    labels: Mapping[str, str],
+    since: datetime,
+    *,
+    fires: bool,
+    broken: bool,
+    summary: str = "",
+    severity: str = "",
 ) -> Sighting:
-    """One alert of a threshold, as incidents see it; labels are those of its signal."""
+    """One alert of a threshold, as incidents see it; labels are those of its signal, the severity is the alert's."""
     return Sighting(
         threshold=threshold.name,
         target=labels.get("service") or HOST,
         symptom=threshold.playbook or threshold.name,
         playbook=threshold.playbook or "",
-        severity=threshold.severity,
+        severity=severity or threshold.severity,
         summary=summary or threshold.name.replace("_", " "),
         labels=labels,
         since=since,
@@ -112,15 +119,24 @@ def advance(
     return [*moves, *opened]
 
 
-def broken_services(lasting: Iterable[IncidentEntry], seen: Iterable[Sighting], now: datetime) -> dict[str, str]:
+def broken_services(
+    lasting: Iterable[IncidentEntry], seen: Iterable[Sighting], now: datetime, waking: Collection[str]
+) -> dict[str, str]:
     """The services that do not do their work now, or did not until a moment ago, and why.
 
-    Whatever would wake somebody counts, also while it is not broken for long enough to fire.
+    Whatever would wake somebody of a critical service counts, of each service, also while it is not broken for long
+    enough to fire.
+
+    Args:
+        lasting: the incidents that are open.
+        seen: every alert that fires or is broken.
+        now: timezone-aware.
+        waking: the thresholds that would wake somebody.
     """
-    found = {one.target: one.summary for one in seen if one.broken and one.severity == "page" and one.is_of_a_service}
+    found = {one.target: one.summary for one in seen if one.broken and one.threshold in waking and one.is_of_a_service}
     for entry in lasting:
         settled = entry.whole_since is not None and now - entry.whole_since >= SETTLING
-        if entry.service and entry.severity == "page" and not settled:
+        if entry.service and not settled and any(one["threshold"] in waking for one in entry.alerts):
             found.setdefault(entry.service, entry.summary)
     return found
 

@@ -93,7 +93,7 @@ def observe(watched: Watched, now: datetime) -> Round:
     seen = see(watched.here, watched.rulebook, now)
     closed = [] if seen.blind else _bring_up_to_date(log, seen, now)
     lasting = log.open_ones()
-    world = _world(watched.here, log, lasting, seen, now)
+    world = _world(watched, log, lasting, seen, now)
     before, approved = log.last_verdicts(), log.approvals()
     judged = [
         _judge(watched, one, world, seen, frozenset(approved.get(one.number, ())), before.get(one.number))
@@ -120,14 +120,15 @@ def _bring_up_to_date(log: IncidentLog, seen: Seen, now: datetime) -> list[Incid
     return closed
 
 
-def _world(here: Installation, log: IncidentLog, lasting: Sequence[IncidentEntry], seen: Seen, now: datetime) -> World:
+def _world(watched: Watched, log: IncidentLog, lasting: Sequence[IncidentEntry], seen: Seen, now: datetime) -> World:
+    here = watched.here
     return World(
         now=now,
         mode=mode_of(log),
         topology=topology_of(here),
         repairs=log.repairs_since(now - DAY),
         closures=closures_of(here, now),
-        broken=broken_services(lasting, seen.sightings, now),
+        broken=broken_services(lasting, seen.sightings, now, watched.rulebook.waking),
         blind=seen.blind,
         started_at=seen.started_at,
         backup_age=backup_ages(here, lasting, now),

@@ -106,6 +106,7 @@ def _sighting(
         fires=alert.state == "firing",
         broken=any(one.items() <= alert.labels.items() for one in beyond),
         summary=alert.annotations.get("summary", ""),
+        severity=alert.labels.get("severity", ""),
     )
 
 

@@ -202,7 +202,7 @@ class _Run:
                 for one in self.trace.closed
                 if _spans(one.start, one.until, elapsed)
             ],
-            broken=broken_services(self._lasting(), seen, now),
+            broken=broken_services(self._lasting(), seen, now, self.rules.waking),
             blind=blind,
             started_at=self.started,
             backup_age={name: timedelta(seconds=age) for name, age in ages.items() if age is not None},
@@ -230,7 +230,7 @@ class _Run:
         return frozenset(
             one.target
             for place, one in enumerate(self.trace.broken)
-            if self._is_broken(place, one, elapsed) and self.rules.thresholds[one.threshold].severity == "page"
+            if self._is_broken(place, one, elapsed) and one.threshold in self.rules.waking
         )
 
     def _begin(self, elapsed: float, incident: IncidentEntry, rung: Rung, world: World) -> None:

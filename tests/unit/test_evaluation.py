@@ -173,6 +173,34 @@ def unknown(measured: Measured) -> list[dict[str, str]]:
     return [dict(value.labels) for value in measured.values["unknown"]]
 
 
+def told(critical: dict[str, float]) -> dict[str, str]:
+    """Who is told of each of three services that are down, where these are known to be critical or not."""
+    one = threshold(severity="page", unless_critical="ticket", **{"for": "0s"})
+    rules = rulebook([signal(labels=["service"]), PACKAGED.signals["service_critical"]], [one])
+    down = [Value({"service": name}, 11) for name in ("database", "pages", "new")]
+    known = [Value({"service": name}, value) for name, value in critical.items()]
+    alerts = advance(rules, Measured({"load": down, "service_critical": known}), [], 1000)
+    return {alert.labels["service"]: labels_of(alert, rules)["severity"] for alert in alerts}
+
+
+def test_of_a_service_without_which_little_stands_still_nobody_is_woken() -> None:
+    assert told({"database": 1, "pages": 0}) == {"database": "page", "pages": "ticket", "new": "page"}
+
+
+def test_one_that_becomes_critical_is_told_anew_as_such() -> None:
+    one = threshold(severity="page", unless_critical="ticket", **{"for": "0s"})
+    rules = rulebook([signal(labels=["service"]), PACKAGED.signals["service_critical"]], [one])
+
+    def measured(critical: float) -> Measured:
+        return Measured(
+            {"load": [Value({"service": "a"}, 11)], "service_critical": [Value({"service": "a"}, critical)]}
+        )
+
+    minor = advance(rules, measured(0), [], 1000)
+    both = {labels_of(one, rules)["severity"]: one.state for one in advance(rules, measured(1), minor, 1015)}
+    assert both == {"page": State.FIRING, "ticket": State.RESOLVED}
+
+
 def test_a_signal_without_a_value_is_unknown_and_fires_then() -> None:
     rules = rulebook([signal()], [UNKNOWN])
     measured = measure(rules, samples(), 1000)

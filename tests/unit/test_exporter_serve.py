@@ -114,6 +114,12 @@ class TestMetrics:
             found = get(f"{url}/metrics")[1]
         assert 'sutazai_probe_state{probe="none",service="new",state="unknown"} 1.0' in found
 
+    def test_it_says_how_much_stands_still_without_a_service(self, little):
+        little.measure()
+        with little.serving() as url:
+            found = get(f"{url}/metrics")[1]
+        assert 'sutazai_service_criticality{criticality="normal",service="web"} 1.0' in found
+
     def test_a_client_that_reads_nothing_keeps_nobody_waiting(self, little):
         little.measure()
         with little.serving() as url, socket.create_connection(url.removeprefix("http://").split(":")) as slow:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sutazai_ops.remediation.incidents import HOST, QUIET, Sighting, advance, worst
+from sutazai_ops.remediation.incidents import HOST, QUIET, Sighting, advance, broken_services, worst
 
 START = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -40,6 +40,14 @@ def test_what_fires_opens_an_incident_that_is_broken_since_it_was_found_broken()
     assert (incident.target, incident.symptom, incident.playbook) == ("backend", "service-down", "service-down")
     assert (incident.opened_at, incident.broken_since, incident.whole_since) == (START + MINUTE, START, None)
     assert incident.service == "backend"
+
+
+def test_a_service_that_wakes_nobody_is_known_not_to_do_its_work_all_the_same():
+    minor = sighting(severity="ticket")
+    why = {"backend": minor.summary}
+    assert broken_services([], [minor], START, {"service_down"}) == why
+    assert broken_services([opened(minor)], [], START, {"service_down"}) == why
+    assert broken_services([opened(minor)], [minor], START, {"http_errors"}) == {}
 
 
 def test_what_is_pending_opens_nothing():

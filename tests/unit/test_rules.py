@@ -16,7 +16,7 @@ from sutazai_ops.monitoring.promql import Sample, Samples, parse
 from sutazai_ops.monitoring.promql.lint import Known, lint
 from sutazai_ops.monitoring.rule_tests import cases_of, exercised, rule_tests_file
 from sutazai_ops.monitoring.rules import expression, rules_file, unknown_expression
-from sutazai_ops.monitoring.thresholds import Rulebook, Watcher
+from sutazai_ops.monitoring.thresholds import CRITICAL, Rulebook, Watcher
 
 URL = "https://docs.example/runbooks"
 RUNBOOK = {"meaning": "", "impact": "", "look": "", "mend": ""}
@@ -27,7 +27,8 @@ def rules(book: Rulebook = PACKAGED) -> list[dict[str, Any]]:
 
 
 def by_alert(book: Rulebook = PACKAGED) -> dict[str, dict[str, Any]]:
-    return {rule["alert"]: rule for rule in rules(book) if "alert" in rule}
+    """The first rule of each alert."""
+    return {rule["alert"]: rule for rule in reversed(rules(book)) if "alert" in rule}
 
 
 def test_the_same_rulebook_is_written_the_same() -> None:
@@ -62,7 +63,8 @@ def test_every_signal_is_recorded_before_an_alert_asks_for_it() -> None:
     for group in yaml.safe_load(rules_file(PACKAGED, URL))["groups"]:
         recorded: set[str] = set()
         for rule in group["rules"]:
-            asked = set(re.findall(r"signal:\w+", rule["expr"])) - {"signal:unknown"}
+            # Which service is critical stays as it is from one moment to the next.
+            asked = set(re.findall(r"signal:\w+", rule["expr"])) - {"signal:unknown", f"signal:{CRITICAL}"}
             assert asked <= recorded
             recorded.add(rule.get("record", ""))
 
@@ -74,7 +76,7 @@ def test_no_two_rules_record_the_same_series() -> None:
 
 def test_an_alert_says_who_is_told_what_to_do_and_what_it_is_about() -> None:
     rule = by_alert()["service_down"]
-    assert rule["expr"] == "signal:service_down > 0"
+    assert rule["expr"] == "(signal:service_down > 0) unless on (service) (signal:service_critical < 1)"
     assert (rule["for"], rule["keep_firing_for"]) == ("45s", "1m")
     assert rule["labels"] == {"severity": "page", "signal": "service_down", "playbook": "service-down"}
     assert rule["annotations"] == {
@@ -82,6 +84,14 @@ def test_an_alert_says_who_is_told_what_to_do_and_what_it_is_about() -> None:
         "next": "sutazai-ops probe {{ $labels.service }}",
         "runbook_url": f"{URL}/service_down.md",
     }
+
+
+def test_an_alert_whose_severity_depends_on_the_service_has_a_rule_for_each() -> None:
+    found = [
+        (rule["labels"]["severity"], rule["expr"]) for rule in rules() if rule.get("alert") == "service_restarting"
+    ]
+    broken, minor = "(signal:service_restarts > 2.5)", "on (service) (signal:service_critical < 1)"
+    assert found == [("page", f"{broken} unless {minor}"), ("ticket", f"{broken} and {minor}")]
 
 
 def test_what_is_unknown_names_its_signal_by_itself() -> None:
@@ -143,11 +153,11 @@ def _sample(given: dict[str, str], i: int) -> Sample:
 def test_it_fires_and_is_quiet_here_as_the_tests_for_prometheus_expect(name: str) -> None:
     """The same cases that promtool runs: one meaning on every engine."""
     one = PACKAGED.thresholds[name]
-    used = {one.signal, *([one.while_.signal] if one.while_ else [])}
+    used = {one.signal, *([one.while_.signal] if one.while_ else []), *([CRITICAL] if one.unless_critical else [])}
     book = rulebook([each for each in PACKAGED.signals.values() if each.name in used], [one])
     cases = list(cases_of(one, book, URL))
     assert next(case["name"] for case in cases) == f"{name} fires"
-    assert len(cases) == (1 if name == "watchdog" else 2)
+    assert len(cases) == (1 if name == "watchdog" else 3 if one.unless_critical else 2)
     for case in cases:
         firing = played(case, book)
         for look in case["alert_rule_test"]:

@@ -41,6 +41,11 @@ def test_an_alert_is_broken_while_its_value_is_beyond_its_level():
     assert one.summary == "service_down it is"
 
 
+def test_how_urgent_it_is_says_the_alert():
+    minor = alert("service_down", service="qdrant", severity="ticket")
+    assert [one.severity for one in sightings(look(minor), BOOK, NOW)] == ["ticket"]
+
+
 def test_an_alert_that_fires_on_is_whole():
     up = recorded("service_down", 0, service="backend")
     other = recorded("service_down", 1, service="edge")

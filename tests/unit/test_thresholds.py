@@ -72,6 +72,16 @@ def test_what_is_blind_or_dead_wakes_somebody() -> None:
     assert {PACKAGED.thresholds[name].severity for name in names} == {Severity.PAGE}
 
 
+def test_what_no_longer_serves_wakes_nobody_where_little_depends_on_it() -> None:
+    minor = {name for name, one in PACKAGED.thresholds.items() if one.unless_critical is Severity.TICKET}
+    assert minor == {"service_down", "service_unknown", "service_restarting", "http_errors"}
+
+
+def test_without_the_signal_that_says_which_service_is_critical_no_severity_can_depend_on_it(tmp_path: Path) -> None:
+    error = refused(tmp_path, signals="service_critical: null\n")
+    assert "no signal 'service_critical'" in error.what
+
+
 def test_only_what_prometheus_cannot_see_is_watched_by_the_exporter() -> None:
     watched = [name for name, one in PACKAGED.thresholds.items() if one.watch is Watcher.EXPORTER]
     assert watched == ["prometheus_blind", "alertmanager_blind", "maintenance"]
@@ -166,6 +176,7 @@ def test_a_time_is_written_with_its_unit_where_the_signal_is_one(tmp_path: Path)
         ("host_cpu_high:\n  because: x\n  summary: '{servce}'", "{servce}, and host_cpu has no such label", "instance"),
         ("host_cpu_high:\n  because: x\n  summary: '{{ $value }}'", "braces are for names alone", ""),
         ("host_cpu_high:\n  because: x\n  inhibits: [drifte]", "no threshold 'drifte' to inhibit", "'drifted'"),
+        ("host_cpu_high:\n  because: x\n  unless_critical: ticket", "of no service that could be critical", "remove"),
         ("x:\n  above: 1\n  signal: drift", "the threshold x has no for", "add for:"),
         ("\n\nhost_cup_high: null", "no host_cup_high to take away", "host_cpu_high"),
         ("\n\nhost_cpu_high: 0.9", "host_cpu_high holds no keys", "docs/signals.md"),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.monitoring import evaluation
 from sutazai_ops.monitoring.evaluation import State, annotations_of, labels_of
 from sutazai_ops.monitoring.promql import Samples, asked_ranges
-from sutazai_ops.monitoring.thresholds import ALL, Rulebook, Watcher
+from sutazai_ops.monitoring.thresholds import ALL, CRITICAL, Rulebook, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -150,6 +150,7 @@ def watched_here(rulebook: Rulebook, exporters: frozenset[str], *, engine: str) 
         return there
     mine = {name: one for name, one in there.thresholds.items() if one.watch is Watcher.EXPORTER}
     asked = {one.signal for one in mine.values()} | {one.while_.signal for one in mine.values() if one.while_}
+    asked |= {CRITICAL for one in mine.values() if one.unless_critical}
     return Rulebook(
         signals={name: one for name, one in there.signals.items() if name in asked},
         thresholds={

@@ -94,6 +94,7 @@ class Measuring:
         for gone in {one.name for one in self.services} - {one.name for one in services}:
             self.tallies.forget(service=gone)
         self.services = services
+        self.board.put("criticality", [_criticality(one) for one in services], FOR_EVER)
         self._follow_probes()
         self._follow_collectors()
 
@@ -167,3 +168,8 @@ class Measuring:
             if probe.state is not ProbeState.OK:
                 self.schedule.hasten(source)
         self.schedule.remove("second look")
+
+
+def _criticality(service: Service) -> Measured:
+    labels = {"service": service.name, "criticality": str(service.criticality)}
+    return Measured("sutazai_service_criticality", 1, labels)

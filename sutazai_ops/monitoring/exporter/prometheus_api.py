@@ -20,15 +20,15 @@ from sutazai_ops.monitoring.evaluation import State, annotations_of, labels_of
 from sutazai_ops.monitoring.exporter.alerting import EVERY_SECONDS
 from sutazai_ops.monitoring.exporter.serve import Page
 from sutazai_ops.monitoring.promql import evaluate
-from sutazai_ops.monitoring.rules import alert_labels, expression, runbook_url, unknown_expression
+from sutazai_ops.monitoring.rules import alert_labels, runbook_url, told_as, unknown_expression
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sutazai_ops.monitoring.evaluation import Alert
     from sutazai_ops.monitoring.exporter.alerting import Alerting
     from sutazai_ops.monitoring.exporter.serve import Ask
-    from sutazai_ops.monitoring.thresholds import Threshold
+    from sutazai_ops.monitoring.thresholds import Severity, Threshold
 
 GROUP = "exporter"
 """The one group that all rules are in here."""
@@ -67,7 +67,7 @@ class PrometheusApi:
         """All signals as recording rules, all thresholds as alerting rules; `type=alert` or `record` for one kind."""
         wanted = parse_qs(query).get("type", ["record", "alert"])
         rules = [*self._recording()] if "record" in wanted else []
-        rules += [self._alerting_rule(one) for one in self._thresholds()] if "alert" in wanted else []
+        rules += [rule for one in self._thresholds() for rule in self._alerting_rules(one)] if "alert" in wanted else []
         group = {
             "name": GROUP,
             "file": "",
@@ -97,17 +97,25 @@ class PrometheusApi:
     def _recorded(self, name: str, query: str, signal: str, labels: Mapping[str, str]) -> dict[str, Any]:
         return {"name": name, "query": query, "labels": dict(labels), **self._health(signal), "type": "recording"}
 
-    def _alerting_rule(self, threshold: Threshold) -> dict[str, Any]:
+    def _alerting_rules(self, threshold: Threshold) -> Iterator[dict[str, Any]]:
+        """One for each severity that its alerts may have."""
         rulebook = self._alerting.rulebook
         active = [one for one in self._alerting.alerts if one.threshold == threshold.name and _is_active(one)]
+        for severity, expr in told_as(threshold, rulebook):
+            mine = [one for one in active if labels_of(one, rulebook)["severity"] == severity]
+            yield self._alerting_rule(threshold, severity, expr, mine)
+
+    def _alerting_rule(
+        self, threshold: Threshold, severity: Severity, expr: str, active: Sequence[Alert]
+    ) -> dict[str, Any]:
         states = {one.state for one in active}
         return {
             "state": next((str(one) for one in (State.FIRING, State.PENDING) if one in states), "inactive"),
             "name": threshold.name,
-            "query": expression(threshold, rulebook),
+            "query": expr,
             "duration": threshold.for_,
             "keepFiringFor": threshold.keep_firing_for,
-            "labels": alert_labels(threshold),
+            "labels": alert_labels(threshold, severity),
             "annotations": {
                 "summary": threshold.summary,
                 "next": threshold.next,
