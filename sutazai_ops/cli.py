@@ -27,6 +27,7 @@ from sutazai_ops.commands import (
     ledger,
     lint,
     maintenance,
+    models,
     platform,
     probe,
     remediation,
@@ -66,6 +67,7 @@ app.add_typer(incidents.app, name="incidents")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(maintenance.app, name="maintenance")
 app.command("silence")(maintenance.silence)
+app.add_typer(models.app, name="models")
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(images.app, name="images")
 app.add_typer(config.app, name="config")

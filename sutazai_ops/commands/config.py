@@ -77,6 +77,7 @@ def _show_generated(terminal: Terminal, folder: Path, changed: Sequence[str]) ->
 def _findings(here: Installation) -> list[str]:
     """What is not wrong enough to be refused, and leaves somebody uninformed all the same."""
     from sutazai_ops.generated import stale_files
+    from sutazai_ops.models.fleet import Fleet
     from sutazai_ops.monitoring.alertmanager import who_is_not_told
     from sutazai_ops.monitoring.presence import not_measured
     from sutazai_ops.monitoring.scrape import out_of_reach
@@ -86,6 +87,7 @@ def _findings(here: Installation) -> list[str]:
         *who_is_not_told(here.settings.alerts),
         *out_of_reach(here.platform),
         *not_measured(read_rulebook(here.settings.monitoring), here.platform),
+        *Fleet(here).strangers,
     ]
     # Before the first deployment there are none, and it makes them by itself.
     if here.settings.generated.exists() and (stale := stale_files(here.settings, here.platform)):

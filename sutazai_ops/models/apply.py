@@ -7,7 +7,6 @@ second waits, and finds it there.
 
 from __future__ import annotations
 
-import re
 import time
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -18,10 +17,10 @@ from sutazai_ops import human
 from sutazai_ops.errors import Corrupt, OpsError, Unreachable
 from sutazai_ops.lock import Held, exclusive
 from sutazai_ops.models.ollama import NoRoom
-from sutazai_ops.models.plan import SHOWN, SPARE_BYTES, Act
+from sutazai_ops.models.plan import BEFORE, SHOWN, SPARE_BYTES, Act
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -66,21 +65,34 @@ class Pull:
 def carry_out(fleet: Fleet, house: House, plan: Plan, progress: Progress) -> list[Done]:
     """Do what a plan does, and what there is to warm once the pulls are through.
 
-    One step that fails keeps none of the others from being tried: each says what became of it.
+    One step that fails keeps none of the others from being tried: each says what became of it. What is a person's to
+    decide is told as what could not be done.
     """
-    done = [_attempt(step, partial(_pull, fleet, house, step, progress)) for step in plan.of(Act.PULL)]
+    pulled = pull_all(fleet, house, plan.of(Act.PULL), progress)
+    failed = {one.step.model for one in pulled if one.error}
     # What a model takes is known once it is there, so what fits is asked again.
-    then = fleet.plan(house) if done else plan
-    done += [_attempt(step, partial(unload, house.ollama, step.model)) for step in then.of(Act.UNLOAD)]
-    failed = {one.step.model for one in done if one.error}
+    then = fleet.plan(house) if pulled else plan
+    warmed = [one for one in warm_all(house, then, progress, leaving=failed) if one.step.model not in failed]
+    left = [step for step in then.of(Act.MOVED, Act.NO_ROOM) if step.model not in failed]
+    return [*pulled, *warmed, *(Done(step, error=step.because) for step in left)]
+
+
+def pull_all(fleet: Fleet, house: House, steps: Iterable[Step], progress: Progress) -> list[Done]:
+    """Pull each, one after the other: side by side they would only share the line, and the disk would fill unseen."""
     by_name = {model.name: model for model in house.wanted}
+    return [_attempt(one, partial(pull_model, fleet, house, by_name[one.model], progress)) for one in steps]
+
+
+def warm_all(house: House, plan: Plan, progress: Progress, *, leaving: Collection[str] = ()) -> list[Done]:
+    """Have in memory what a plan warms, but for those `leaving` out, and tell of what does not fit."""
+    by_name = {model.name: model for model in house.wanted}
+    done = [_attempt(one, partial(unload, house.ollama, one.model)) for one in plan.of(Act.UNLOAD)]
     done += [
-        _attempt(step, partial(warm, house.ollama, by_name[step.model], progress))
-        for step in then.of(Act.WARM)
-        if step.model not in failed
+        _attempt(one, partial(warm, house.ollama, by_name[one.model], progress))
+        for one in plan.of(Act.WARM)
+        if one.model not in leaving
     ]
-    left = then.of(Act.MOVED, Act.NO_ROOM, Act.UNFIT)
-    return done + [Done(step, error=step.because) for step in left if step.model not in failed]
+    return done + [Done(one, error=one.because) for one in plan.of(Act.UNFIT)]
 
 
 def _attempt(step: Step, act: Callable[[], object]) -> Done:
@@ -92,28 +104,31 @@ def _attempt(step: Step, act: Callable[[], object]) -> Done:
     return Done(step, time.monotonic() - began)
 
 
-def _pull(fleet: Fleet, house: House, step: Step, progress: Progress) -> Present:
-    model = next(model for model in house.wanted if model.name == step.model)
-    return pull_model(fleet, house, model, progress)
-
-
-def pull_model(fleet: Fleet, house: House, model: Wanted, progress: Progress) -> Present:
+def pull_model(fleet: Fleet, house: House, model: Wanted, progress: Progress, *, take: bool = False) -> Present:
     """Have a model as it is pinned; returns what is there. Does nothing where it is there already.
+
+    Args:
+        fleet: the pins, and the locks.
+        house: who holds it.
+        model: which one.
+        progress: told of the bytes that arrive.
+        take: whether whatever its registry has now is taken, pinned or not.
 
     Raises:
         Moved: when the registry gives another digest; what was there before is there again.
         NoSuchModel, NoRoom, Unreachable: as `Ollama.pull`.
     """
-    asked = Pull(model.name, fleet.pins.get(model.name), model.size, fleet.look(house).free)
-    with _one_at_a_time(fleet.locks / house.server.name, model.name, progress):
-        return bring(house.ollama, asked, progress)
+    pin = None if take else fleet.pins.get(model.name)
+    with _one_at_a_time(fleet.lock_of(house, model.name), model.name, progress):
+        before = _there(house.ollama, model.name)
+        if before is not None and not take and pin in {None, before.digest}:
+            return before
+        return bring(house.ollama, Pull(model.name, pin, model.size, fleet.look(house).free), progress)
 
 
 def bring(ollama: Ollama, asked: Pull, progress: Progress, pauses: Sequence[float] = PAUSES) -> Present:
-    """Pull a model unless it is there as pinned, and hold it against its pin; raises as `pull_model`."""
+    """Pull a model, whatever is there, and hold it against its pin; raises as `pull_model`."""
     before = _there(ollama, asked.model)
-    if before is not None and asked.pin in {None, before.digest}:
-        return before
     aside = _aside(before) if before else ""
     if before:
         ollama.copy(asked.model, aside)
@@ -201,13 +216,13 @@ def _there(ollama: Ollama, model: str) -> Present | None:
 def _aside(before: Present) -> str:
     """The name under which the old one waits while the new one comes."""
     name, _, tag = before.name.rpartition(":")
-    return f"{name}:{tag}-before-{before.digest.removeprefix('sha256:')[:12]}"
+    return f"{name}:{tag}{BEFORE}{before.digest.removeprefix('sha256:')[:12]}"
 
 
 @contextmanager
-def _one_at_a_time(folder: Path, model: str, progress: Progress) -> Iterator[None]:
+def _one_at_a_time(place: Path, model: str, progress: Progress) -> Iterator[None]:
     """Hold the lock of a model, waiting for whoever has it."""
-    lock = partial(exclusive, folder / re.sub(r"[^\w.\-]", "_", model), f"pull of {model}")
+    lock = partial(exclusive, place, f"pull of {model}")
     with ExitStack() as stack:
         try:
             stack.enter_context(lock())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.disk import free_bytes
 from sutazai_ops.errors import BadInput, OpsError
-from sutazai_ops.models.manifest import consumers, read_manifest, server_of, unknown
+from sutazai_ops.lock import held_by
+from sutazai_ops.models.manifest import consumers, not_in_manifest, read_manifest, server_of, tagged, unknown
 from sutazai_ops.models.memory import reckoned, server
 from sutazai_ops.models.ollama import Ollama
 from sutazai_ops.models.pins import pins_of, read_lock
@@ -77,9 +79,17 @@ class Fleet:
         return consumers(self.here.platform, self.manifest)
 
     @property
-    def locks(self) -> Path:
-        """The folder of what keeps two pulls of one model from being two."""
-        return self.here.settings.home / "models"
+    def strangers(self) -> list[str]:
+        """What services ask for and the manifest does not have, as sentences."""
+        return not_in_manifest(self.manifest, self.users)
+
+    def lock_of(self, house: House, model: str) -> Path:
+        """The folder whose lock keeps two pulls of one model from being two."""
+        return self.here.settings.home / "models" / house.server.name / re.sub(r"[^\w.\-]", "_", model)
+
+    def under_way(self, house: House) -> list[str]:
+        """The models of one Ollama that somebody is pulling."""
+        return [model.name for model in house.wanted if held_by(self.lock_of(house, model.name))]
 
     def houses(self, names: Iterable[str] = ()) -> list[House]:
         """Every Ollama with its models, or with those of these names alone.
@@ -106,8 +116,6 @@ class Fleet:
         Raises:
             BadInput: for one that neither has; names the nearest that there is.
         """
-        from sutazai_ops.models.manifest import tagged
-
         known: list[str] = []
         for house in self.houses():
             there = [one.name for one in house.ollama.present()]
@@ -131,20 +139,13 @@ class Fleet:
 
     def plan(self, house: House, seen: Seen | None = None) -> Plan:
         """What is to be done about one Ollama's models."""
-        here = house.server.name
-        users = {name: services for name, services in self.users.items() if self._is_of(name, here)}
-        return plan_models(house.wanted, seen or self.look(house), self.pins, users)
+        return plan_models(house.wanted, seen or self.look(house), self.pins, self.users, self.manifest.models)
 
     def plans(self, names: Iterable[str] = ()) -> Iterator[tuple[House, Seen, Plan]]:
         """What is to be done about each."""
         for house in self.houses(names):
             seen = self.look(house)
             yield house, seen, self.plan(house, seen)
-
-    def _is_of(self, name: str, house: str) -> bool:
-        """Whether a model is of an Ollama; what the manifest does not know is of every one that it may be on."""
-        model = self.manifest.models.get(name)
-        return model is None or model.service in {None, house}
 
     def _open(self, service: Service) -> Ollama:
         address = self.here.settings.models.address or address_of(self.here.engine, service)

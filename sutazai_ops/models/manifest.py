@@ -207,6 +207,16 @@ def consumers(platform: Platform, manifest: Manifest) -> dict[str, list[str]]:
     return found
 
 
+def not_in_manifest(manifest: Manifest, users: Mapping[str, Collection[str]]) -> list[str]:
+    """What services ask for and nobody pulls, as sentences."""
+    return [
+        f"{', '.join(services)} {'asks' if len(services) == 1 else 'ask'} for {name}, which {manifest.file.name} does"
+        " not have: nobody pulls it, and nobody keeps it"
+        for name, services in users.items()
+        if services and name not in manifest.models
+    ]
+
+
 def _asks(service: Service, environment: Mapping[str, str], servers: Collection[str]) -> bool:
     """Whether a service has to do with one of our Ollamas: MODEL may as well name what somebody else runs."""
     hosts = {urlsplit(value).hostname for value in environment.values() if "://" in value}

@@ -24,6 +24,8 @@ SHOWN = 19
 """Characters of a digest: `sha256:` and twelve digits, as Ollama shows."""
 SPARE_BYTES = 500_000_000
 """What is left free on the disk beside a pull: whatever else is written there goes on."""
+BEFORE = "-before-"
+"""What follows the tag in the name under which an old model waits while a new one comes."""
 
 
 class Act(StrEnum):
@@ -88,7 +90,11 @@ class Plan:
 
 
 def plan_models(
-    wanted: Sequence[Wanted], seen: Seen, pins: Mapping[str, str], users: Mapping[str, Collection[str]]
+    wanted: Sequence[Wanted],
+    seen: Seen,
+    pins: Mapping[str, str],
+    users: Mapping[str, Collection[str]],
+    others: Collection[str] = (),
 ) -> Plan:
     """Decide about every model of one server.
 
@@ -97,13 +103,14 @@ def plan_models(
         seen: what it has.
         pins: the digest that each has to have, by name; none for one that nobody has pinned.
         users: the services that name each, by name.
+        others: models of the manifest that are not decided about now.
     """
     there = {one.name: one for one in seen.present}
     found = list(_on_disk(wanted, seen, there, pins))
     lacking = {step.model for step in found if step.act in {Act.NO_ROOM, Act.MOVED}}
     warm = [model for model in wanted if model.warm and model.name not in lacking]
-    found += _in_memory(warm, seen, users, {model.name for model in wanted})
-    return Plan(found, tuple(_notes(wanted, seen, there, pins, users)))
+    found += _in_memory(warm, seen, users, {*(model.name for model in wanted), *others})
+    return Plan(found, tuple(_notes(wanted, seen, there, pins)))
 
 
 def _on_disk(
@@ -135,7 +142,8 @@ def _in_memory(
 ) -> Iterator[Step]:
     """Who leaves and who comes: the warm set in its order, as far as it fits beside what others use."""
     loaded = {one.name: one.size for one in seen.loaded}
-    takes = {**seen.takes, **loaded}
+    # What was not pulled yet takes no less than its download.
+    takes = {**{model.name: model.size for model in warm if model.size}, **seen.takes, **loaded}
     together: dict[str, int | None] = {}
     fitting: list[Wanted] = []
     for model in warm:
@@ -177,7 +185,6 @@ def _notes(
     seen: Seen,
     there: Mapping[str, Present],
     pins: Mapping[str, str],
-    users: Mapping[str, Collection[str]],
 ) -> Iterator[str]:
     loose = [model.name for model in wanted if model.name in there and model.name not in pins]
     if loose:
@@ -191,10 +198,6 @@ def _notes(
                 f"{model.name} is warmed for {model.context:,} tokens and {seen.server.name} loads for"
                 f" {seen.server.context:,}: whoever does not ask for as many has it loaded anew (OLLAMA_CONTEXT_LENGTH)"
             )
-    names = {model.name for model in wanted}
-    for name, services in users.items():
-        if services and name not in names:
-            yield f"{', '.join(services)} asks for {name}, which the manifest does not have"
     if seen.free is None:
         yield f"how much room the disk of {seen.server.name} has cannot be asked, so it is not checked before a pull"
     unknown = [one.name for one in wanted if one.warm and one.name in there and one.name not in seen.takes]
@@ -209,3 +212,44 @@ def _too_full(size: int, free: int) -> str:
 
 def _about(size: int | None) -> str:
     return f": about {human.size(size)}" if size else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of a model on the disk when those are removed that nobody needs."""
+
+    model: str
+    server: str
+    size: int
+    keep: bool
+    because: str
+
+
+def plan_prune(
+    seen: Seen, manifest: Collection[str], users: Mapping[str, Collection[str]], under_way: Collection[str] = ()
+) -> list[Fate]:
+    """Decide about every model on the disk of one server.
+
+    Args:
+        seen: what it has.
+        manifest: the names of all models that there should be.
+        users: the services that name each, by name.
+        under_way: models that are being pulled, the old one of which waits under a name of its own.
+    """
+    loaded = {one.name for one in seen.loaded}
+
+    def kept(name: str) -> str:
+        if services := users.get(name):
+            return f"{', '.join(services)} {'names' if len(services) == 1 else 'name'} it"
+        if name in manifest:
+            return "the manifest has it"
+        if name in loaded:
+            return "it is in memory"
+        if any(name.startswith(f"{one}{BEFORE}") for one in under_way):
+            return "it is put back if the pull that is under way fails"
+        return ""
+
+    return [
+        Fate(one.name, seen.server.name, one.size, bool(why := kept(one.name)), why or "nobody names it")
+        for one in seen.present
+    ]

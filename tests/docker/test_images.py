@@ -122,7 +122,7 @@ def test_a_redis_that_was_stopped_comes_back_in_the_same_container(core, secrets
 
 def test_a_task_that_is_posted_is_done_by_an_agent_and_shown_by_the_frontend(core):
     core.compose("up", "--wait", "frontend", "qa-validator")
-    core.compose("exec", "ollama", "ollama", "pull", "tinyllama")
+    core.compose("exec", "ollama", "ollama", "pull", "llama3.2:3b")
     backend = f"http://{core.address('backend')}:8000"
 
     posted = requests.post(f"{backend}/tasks", json={"prompt": "add two and two"}, timeout=5)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ollama import Ollama as StandIn
+from ollama_house import serving_ollama
 from ollama_server import Ollama
 from probe_servers import as_json, page, read_request, service, serving
 from shelf import FIRST, commit, verify
@@ -30,7 +32,7 @@ from sutazai_ops.monitoring.exporter.collectors.backups import BackupsCollector
 from sutazai_ops.monitoring.exporter.collectors.clock import ClockCollector
 from sutazai_ops.monitoring.exporter.collectors.drift import DriftCollector
 from sutazai_ops.monitoring.exporter.collectors.ledger import ledger_place
-from sutazai_ops.monitoring.exporter.collectors.models import InferenceCollector, ModelsCollector
+from sutazai_ops.monitoring.exporter.collectors.models import InferenceCollector, Look, ModelsCollector, put_out
 from sutazai_ops.monitoring.exporter.collectors.watched import WatchedCollector, late_groups
 from sutazai_ops.monitoring.exporter.families import check
 from sutazai_ops.monitoring.exporter.measuring import Watch
@@ -209,17 +211,45 @@ def in_minutes(minutes: float) -> str:
 class TestModels:
     def test_each_model_that_is_there_is_in_memory_or_not(self):
         with serving(Ollama({"tiny": in_minutes(5)})) as port:
-            found = ModelsCollector(SmallEngine(ollama=port), lambda: [OLLAMA], interval=30).collect()
+            found = ModelsCollector(SmallEngine(ollama=port), lambda: [OLLAMA], Tallies(), interval=30).collect()
         assert figures(found) == {("model_loaded", "ollama", "tiny"): 1, ("model_loaded", "ollama", "large"): 0}
 
     def test_an_ollama_that_does_not_run_is_missing(self):
-        found = ModelsCollector(SmallEngine(), lambda: [OLLAMA], interval=30).collect()
+        found = ModelsCollector(SmallEngine(), lambda: [OLLAMA], Tallies(), interval=30).collect()
         assert (found.measured, found.missing) == ((), ("ollama does not run",))
 
     def test_what_answers_with_a_page_is_missing(self):
         with serving(page(200, "<html>")) as port:
-            found = ModelsCollector(SmallEngine(ollama=port), lambda: [OLLAMA], interval=30).collect()
+            found = ModelsCollector(SmallEngine(ollama=port), lambda: [OLLAMA], Tallies(), interval=30).collect()
         assert "does not list its models" in found.missing[0]
+
+    def test_two_models_that_put_each_other_out_are_counted(self, tmp_path):
+        ollama, tallies, now = StandIn(tmp_path / "ollama.json", loaded=1), Tallies(), [0.0]
+        list(ollama._pulling("one:1b"))
+        list(ollama._pulling("two:1b"))
+        with serving_ollama(ollama) as port:
+            engine = SmallEngine(ollama=port)
+            collector = ModelsCollector(engine, lambda: [OLLAMA], tallies, interval=30, clock=lambda: now[0])
+            for model in ("one:1b", "two:1b", "one:1b", "two:1b"):
+                ollama._load(model, {})
+                collector.collect()
+                now[0] += 30
+            # One that is told to leave was put out by nobody, and neither was one whose time is over.
+            ollama._load("two:1b", {"keep_alive": 0})
+            collector.collect()
+        assert ollama.evicted == ["one:1b", "two:1b", "one:1b"]
+        name = "sutazai_model_evictions_total"
+        counted = {
+            (s.labels["model"], s.labels["by"]): s.value
+            for family in tallies.families() for s in family.samples if s.name == name
+        }  # fmt: skip
+        assert counted == {("one:1b", "two:1b"): 2, ("two:1b", "one:1b"): 1}
+
+    def test_a_model_whose_time_was_over_was_put_out_by_nobody(self):
+        before = Look(0, {"old": 10, "long": 300})
+        assert put_out(before, Look(30, {"new": 300})) == [("long", "new")]
+        assert put_out(before, Look(30, {"long": 270, "new": 300})) == []
+        assert put_out(before, Look(30, {})) == []
 
 
 class Asking:

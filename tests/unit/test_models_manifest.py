@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from sutazai_ops.errors import BadInput
-from sutazai_ops.models.manifest import consumers, read_manifest, tagged
+from sutazai_ops.models.manifest import consumers, not_in_manifest, read_manifest, tagged
+from sutazai_ops.models.memory import reckoned, refuses, server
+from sutazai_ops.models.ollama import Shape
 from sutazai_ops.models.pins import Lock, Move, locked, moved, pins_of, read_lock, write_lock
 from sutazai_ops.platform import read_platform
 from sutazai_ops.settings import PACKAGED_PLATFORM
 
+LLAMA = Shape(makes_words=True, layers=28, kv_heads=8, key_length=128, value_length=128, trained_context=131_072)
 DIGEST = f"sha256:{'a' * 64}"
 OTHER = f"sha256:{'b' * 64}"
 CORE = """\
@@ -48,6 +51,18 @@ def test_the_packaged_platform_wants_what_the_plan_names():
     chat, vectors = found
     assert (chat.name, chat.purpose, chat.warm, chat.stays) == ("llama3.2:3b", "chat", True, -1)
     assert (vectors.name, vectors.purpose, vectors.dimension) == ("nomic-embed-text:latest", "embedding", 768)
+
+
+def test_what_the_packaged_platform_keeps_warm_fits_where_it_runs_and_is_all_that_its_services_ask_for():
+    platform = read_platform(PACKAGED_PLATFORM, {"SECRETS_FOLDER": "/s"})
+    found = read_manifest(platform)
+    users = consumers(platform, found)
+    assert not_in_manifest(found, users) == []
+    assert len(users["llama3.2:3b"]) == 9
+    where = server(platform.services["ollama"])
+    words = reckoned(2_019_000_000, LLAMA, where)
+    vectors = reckoned(274_000_000, Shape(makes_words=False), where)
+    assert refuses("nomic-embed-text:latest", {"llama3.2:3b": words}, vectors, where) == ""
 
 
 def test_a_file_of_ones_own_is_laid_over_key_by_key_and_takes_away(folder):
@@ -95,6 +110,13 @@ def test_who_uses_a_model_is_who_the_manifest_names_and_whose_environment_does(f
     assert consumers(read_platform(folder), found) == {"chat:3b": ["tracker", "backend"]}
     # What is somebody else's model is none of ours, and neither is a folder.
     assert "gpt-5:latest" not in consumers(read_platform(folder), found)
+    assert not_in_manifest(found, consumers(read_platform(folder), found)) == []
+
+
+def test_what_a_service_asks_for_and_nobody_pulls_is_said(folder):
+    found = read(folder, "other:3b: {purpose: chat}")
+    (said,) = not_in_manifest(found, consumers(read_platform(folder), found))
+    assert said.startswith("backend asks for chat:3b, which models.yaml does not have")
 
 
 def test_a_name_that_nobody_knows_is_refused_with_the_nearest(folder):

@@ -204,7 +204,7 @@ def test_a_backend_that_is_slow_and_one_that_fails_some_requests_are_told_as_suc
         await_all({"http_slow": lambda: sink.fired("http_slow", service="backend")})
     watched.fault("backend", None, 8000)
     # No model is there: a question is an error, and all else works.
-    watched.containers()["ollama"].exec_run(["ollama", "rm", "tinyllama"])
+    watched.containers()["ollama"].exec_run(["ollama", "rm", "llama3.2:3b"])
     with asking(watched, "/chat", b'{"prompt": "two and two"}'):
         await_all({"http_errors": lambda: sink.fired("http_errors", service="backend")})
     assert not sink.fired("service_down", service="backend")

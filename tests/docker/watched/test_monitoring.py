@@ -23,7 +23,7 @@ SCRAPED = {
 def work(watched: Watched) -> None:
     """Have a task done and a question answered, so that there is something to measure."""
     backend = f"http://{watched.address('backend')}:8000"
-    watched.containers()["ollama"].exec_run(["ollama", "pull", "tinyllama"])
+    watched.containers()["ollama"].exec_run(["ollama", "pull", "llama3.2:3b"])
     task = requests.post(f"{backend}/tasks", json={"prompt": "add two and two"}, timeout=10).json()["id"]
     await_all({"done": lambda: requests.get(f"{backend}/tasks/{task}", timeout=10).json()["state"] == "done"})
     assert requests.post(f"{backend}/chat", json={"prompt": "and three"}, timeout=10).ok

@@ -2,7 +2,7 @@
 
 DATABASE_URL       postgresql://sutazai@postgres:5432/sutazai   without a password
 REDIS_URL          redis://redis:6379/0                         without a password
-OLLAMA_BASE_URL    http://ollama:11434                          with OLLAMA_MODEL, tinyllama
+OLLAMA_BASE_URL    http://ollama:11434                          with OLLAMA_MODEL, llama3.2:3b
 BACKEND_URL        http://backend:8000
 POSTGRES_PASSWORD_FILE, REDIS_PASSWORD_FILE   /run/secrets/postgres-password and redis-password
 """
@@ -21,7 +21,7 @@ from asking import BACKEND_URL, ask
 from prometheus_client import Gauge
 
 OLLAMA_URL = os.environ.get("OLLAMA_BASE_URL", "http://ollama:11434")
-OLLAMA_MODEL = os.environ.get("OLLAMA_MODEL", "tinyllama")
+OLLAMA_MODEL = os.environ.get("OLLAMA_MODEL", "llama3.2:3b")
 QUEUE = "agent:tasks"
 CHECK_SECONDS = 2
 AWAY = (OSError, psycopg.Error, redis.RedisError)

@@ -88,7 +88,7 @@ class Ollama:
         """Each question: path and model."""
         self.pulled_bytes = 0
         """What came over the network, all pulls together."""
-        self._lock = threading.RLock()
+        self._lock, self._pulls = threading.RLock(), threading.Semaphore()
 
     def answer(self, method: str, path: str, body: Json) -> Answer:
         """The status and the parts of the answer, one line of JSON each when it is streamed."""
@@ -146,11 +146,16 @@ class Ollama:
             # Nothing was said yet, so the status tells; later in a stream, a line does.
             said = {"error": "pull model manifest: file does not exist"}
             return 200 if streamed else 500, [{"status": "pulling manifest"}, said] if streamed else [said]
-        parts = self._pulling(name)
+        parts = self._shared(name)
         if streamed:
             return parts
         last = list(parts)[-1]
         return (500 if "error" in last else 200), [last]
+
+    def _shared(self, name: str) -> Iterator[Json]:
+        """Two calls at once are one download: the second goes on where the first one ends."""
+        with self._pulls:
+            yield from self._pulling(name)
 
     def _pulling(self, name: str) -> Iterator[Json]:
         yield {"status": "pulling manifest"}
@@ -322,10 +327,11 @@ def duration(value: object) -> timedelta:
 
 
 def size_of(name: str) -> int:
+    """Bytes of a model; one of 8 bits has nearly twice those of the usual 4.8."""
     if "-before-" in name:
         return size_of(name.partition("-before-")[0])
-    usual = SIZES.get(name, 637_000_000)
-    return usual * 2 if "q8_0" in name else usual
+    usual = SIZES.get(name.removesuffix("-q8_0"), 637_000_000)
+    return usual * 5 // 3 if name.endswith("-q8_0") else usual
 
 
 def layers_of(name: str, version: int) -> dict[str, int]:

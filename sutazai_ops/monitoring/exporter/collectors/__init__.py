@@ -44,7 +44,7 @@ def collectors_for(
         yield BackupsCollector(watch.store, interval=interval, is_scheduled=settings.runs_by_itself)
     if any(map(is_ollama, services())):
         every = settings.monitoring.inference_every_seconds
-        yield ModelsCollector(engine, services, interval=interval)
+        yield ModelsCollector(engine, services, tallies, interval=interval)
         yield InferenceCollector(engine, services, tallies, interval=interval, every=every)
     if any(map(shows_certificates, services())):
         yield CertificatesCollector(engine, services, interval=interval)

@@ -12,6 +12,7 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops import http
@@ -20,7 +21,7 @@ from sutazai_ops.monitoring.exporter.measured import Measured, Round
 from sutazai_ops.monitoring.probes.http import written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sutazai_ops.engines import Engine
     from sutazai_ops.monitoring.exporter.tallies import Tallies
@@ -36,6 +37,8 @@ FOR_EVER_SECONDS = 365 * 24 * 3600
 """A model that stays for longer was told to stay, which Ollama spells -1."""
 KNOWN_FOR = 3
 """For how many intervals it is known how long a question took."""
+SLACK_SECONDS = 2.0
+"""By which a server's clock and ours may differ in what a model's time is."""
 NANOSECONDS = re.compile(r"(\.\d{6})\d*")
 
 
@@ -59,15 +62,24 @@ class Asked:
 
 
 class ModelsCollector:
-    """A collector: which models are in memory."""
+    """A collector: which models are in memory, and which were put out of it for which."""
 
     name = "models"
 
     def __init__(
-        self, engine: Engine, services: Callable[[], Sequence[Service]], *, interval: float, seconds: float = 15
+        self,
+        engine: Engine,
+        services: Callable[[], Sequence[Service]],
+        tallies: Tallies,
+        *,
+        interval: float,
+        seconds: float = 15,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.interval, self.seconds = interval, seconds
-        self._engine, self._services = engine, services
+        self._engine, self._services, self._tallies, self._clock = engine, services, tallies, clock
+        self._before: dict[str, Look] = {}
+        self._seen: dict[str, set[str]] = {}
 
     def collect(self) -> Round:
         """Ask each Ollama for its models."""
@@ -77,15 +89,53 @@ class ModelsCollector:
             try:
                 measured += self._ask(service)
             except OpsError as error:
+                # Nobody knows what happened until it answers again.
+                self._before.pop(service.name, None)
                 missing.append(error.what)
         return Round(tuple(measured), tuple(missing))
 
     def _ask(self, service: Service) -> Iterator[Measured]:
         address = address_of(self._engine, service)
-        loaded = {model.name for model in loaded_models(address)}
+        now = Look(self._clock(), {model.name: model.leaves_in for model in loaded_models(address)})
+        self._count(service.name, now)
         there = {str(model["name"]) for model in _models(address, "/api/tags")}
-        for name in sorted(loaded | there):
-            yield Measured("sutazai_model_loaded", float(name in loaded), {"service": service.name, "model": name})
+        for name in sorted({*now.leaves_in, *there}):
+            labels = {"service": service.name, "model": name}
+            yield Measured("sutazai_model_loaded", float(name in now.leaves_in), labels)
+
+    def _count(self, service: str, now: Look) -> None:
+        seen = self._seen.setdefault(service, set())
+        seen.update(now.leaves_in)
+        # A counter that begins with its first event has not grown by it.
+        for gone, by in permutations(seen, 2):
+            self._tallies.count("sutazai_model_evictions_total", 0, service=service, model=gone, by=by)
+        before = self._before.get(service)
+        for gone, by in put_out(before, now) if before else ():
+            self._tallies.count("sutazai_model_evictions_total", service=service, model=gone, by=by)
+        self._before[service] = now
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was in memory at a moment."""
+
+    at: float
+    """By the clock that nobody sets."""
+    leaves_in: Mapping[str, float]
+    """Seconds that each would still stay unasked."""
+
+
+def put_out(before: Look, now: Look) -> list[tuple[str, str]]:
+    """Which models left before their time, each with every one that came meanwhile.
+
+    One that nothing came for was told to leave, and put out by nobody.
+    """
+    passed = now.at - before.at
+    gone = [
+        name for name, left in before.leaves_in.items() if name not in now.leaves_in and left > passed + SLACK_SECONDS
+    ]
+    came = [name for name in now.leaves_in if name not in before.leaves_in]
+    return [(one, by) for one in gone for by in came]
 
 
 class InferenceCollector:
