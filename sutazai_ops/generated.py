@@ -37,7 +37,13 @@ def generated_files(settings: Settings, platform: Platform, folder: Path) -> Fil
 
 
 def generated_here(settings: Settings, platform: Platform) -> Files:
-    """All that is generated for this installation; raises as `generated_files`."""
+    """All that is generated for this installation; raises as `generated_files`.
+
+    The windows of maintenance are read as well: the exporter reads them itself, and could not start with wrong ones.
+    """
+    from sutazai_ops.maintenance import read_windows
+
+    read_windows(settings.monitoring.windows, platform.services)
     return kept_or_made(settings, platform, lambda: generated_files(settings, platform, settings.generated))
 
 

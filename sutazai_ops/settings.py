@@ -171,6 +171,8 @@ class MonitoringSettings(Documented):
     """A file of signals over the packaged ones, by name; see docs/signals.md."""
     thresholds: AnyPath | None = None
     """A file of thresholds over the packaged ones, by name; see docs/signals.md."""
+    windows: AnyPath | None = None
+    """A file of maintenance windows that come again every week; see docs/monitoring.md."""
     interval_seconds: float = Field(default=30, ge=1, le=300)
     """How often everything is measured."""
     inference_every_seconds: float = Field(default=300, ge=10)

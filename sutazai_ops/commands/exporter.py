@@ -14,7 +14,7 @@ from sutazai_ops.errors import OpsError
 from sutazai_ops.installation import open_installation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sutazai_ops.installation import Installation
     from sutazai_ops.monitoring.exporter.exporter import Exporter
@@ -45,7 +45,7 @@ def exporter(
 
     here = open_installation()
     sources = Sources(here.settings, _read_all)
-    watch = Watch(here.settings, here.engine, here.store, lambda: meant_to_run(here))
+    watch = Watch(here.settings, here.engine, here.store, lambda: meant_to_run(here), _worked_on(here))
     told = notifiers(here.settings.alerts, here.platform, here.engine)
     exporter = Exporter(watch, told)
     _write_the_status_page(here, exporter)
@@ -123,11 +123,23 @@ def _keep_capacity(here: Installation, exporter: Exporter) -> None:
 
 def _read_all() -> None:
     """Read settings, platform and thresholds as they are now; raises `OpsError` where one is wrong."""
+    from sutazai_ops.maintenance import read_windows
     from sutazai_ops.monitoring.thresholds import read_rulebook
 
     here = open_installation()
     read_rulebook(here.settings.monitoring)
-    list(here.platform)
+    read_windows(here.settings.monitoring.windows, here.platform.services)
+
+
+def _worked_on(here: Installation) -> Callable[[float], list[Sequence[str]]]:
+    """Of which services nobody is told at a moment, by the windows that come again every week."""
+    from zoneinfo import ZoneInfo
+
+    from sutazai_ops.maintenance import holding, read_windows
+
+    zone = ZoneInfo(here.settings.timezone)
+    windows = read_windows(here.settings.monitoring.windows, here.platform.services)
+    return lambda now: [one.services for one in holding(windows, datetime.fromtimestamp(now, UTC), zone)]
 
 
 def _refresh(here: Installation) -> None:

@@ -61,16 +61,30 @@ def close_window(
 
 @app.command("list")
 def list_windows(*, json: AsJson = False) -> None:
-    """Show the windows that hold or are to come: of what nobody is told, why, until when, and who said so."""
+    """Show the windows that hold or are to come: of what nobody is told, why, until when, and who said so.
+
+    One that comes again every week has no number, and bears its name in the place of who opened it.
+    """
+    from sutazai_ops.maintenance import coming, read_windows
+
     terminal, here, now = Terminal(), open_installation(), datetime.now(UTC)
-    found = here.ledger.windows_since(now)
+    weekly = read_windows(here.settings.monitoring.windows, here.platform.services)
+    found = [*here.ledger.windows_since(now), *coming(weekly, now, ZoneInfo(here.settings.timezone))]
 
     def show() -> None:
         if not found:
             terminal.say("people are told of every service")
             return
         rows = [
-            [one.number, one.kind, _whom(one), _shown(one.starts_at), _shown(one.ends_at), one.actor, one.reason]
+            [
+                one.number or "weekly",
+                one.kind,
+                _whom(one),
+                _shown(one.starts_at),
+                _shown(one.ends_at),
+                one.actor,
+                one.reason,
+            ]
             for one in found
         ]
         terminal.table(["window", "kind", "services", "from", "until", "by", "reason"], rows)

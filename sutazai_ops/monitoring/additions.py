@@ -91,6 +91,7 @@ def _outside_of_home(settings: Settings, platform: Platform) -> Iterator[Path]:
         settings.ledger_password_file,
         settings.monitoring.signals,
         settings.monitoring.thresholds,
+        settings.monitoring.windows,
         *(external.password_file for external in settings.external.values()),
         *secret_files(settings.alerts).values(),
     ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from sutazai_ops.deployment.meant import meant_to_run
 from sutazai_ops.deployment.release import Releases
 from sutazai_ops.errors import OpsError
 from sutazai_ops.lock import held_by
-from sutazai_ops.maintenance import in_force
+from sutazai_ops.maintenance import holding, in_force, read_windows
 from sutazai_ops.monitoring.duration import parse_duration
 from sutazai_ops.monitoring.servers import is_alertmanager, is_exporter, is_prometheus
 from sutazai_ops.platform import Tier
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sutazai_ops.installation import Installation
-    from sutazai_ops.ledger import IncidentEntry
+    from sutazai_ops.ledger import IncidentEntry, WindowEntry
     from sutazai_ops.ledger.incident_log import IncidentLog
     from sutazai_ops.platform import Service
     from sutazai_ops.remediation.seeing import Seen
@@ -62,10 +63,15 @@ def closures_of(here: Installation, now: datetime) -> list[Closure]:
     """What covers targets now: a deployment under way, and the windows that are open."""
     open_now = [
         Closure(one.kind, one.reason, one.starts_at, one.ends_at, frozenset(one.services) or None)
-        for one in in_force(here.ledger, now)
+        for one in (*in_force(here.ledger, now), *_come_again(here, now))
     ]
     holder = held_by(Releases(here.settings.releases).folder)
     return open_now if holder is None else [Closure("deployment", str(holder), now), *open_now]
+
+
+def _come_again(here: Installation, now: datetime) -> list[WindowEntry]:
+    windows = read_windows(here.settings.monitoring.windows, here.platform.services)
+    return holding(windows, now, ZoneInfo(here.settings.timezone))
 
 
 def backup_ages(here: Installation, incidents: Iterable[IncidentEntry], now: datetime) -> dict[str, timedelta]:

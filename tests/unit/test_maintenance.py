@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from rulebooks import PACKAGED
 
 from sutazai_ops.errors import BadInput, OpsError, Refused
 from sutazai_ops.ledger import WindowEntry, open_ledger
-from sutazai_ops.maintenance import close, deploying, in_force, open_window
+from sutazai_ops.maintenance import (
+    RecurringWindow,
+    close,
+    coming,
+    deploying,
+    holding,
+    in_force,
+    open_window,
+    read_windows,
+    recurring,
+)
 from sutazai_ops.monitoring.alertmanager import alertmanager_file
 from sutazai_ops.monitoring.exporter.alerting import Alerting, watched_here
 from sutazai_ops.monitoring.exporter.collectors.maintenance import MaintenanceCollector
@@ -167,3 +181,119 @@ class TestTelling:
         routes = told["route"]["routes"]
         assert {"receiver": "(nobody)", "matchers": ['severity="none"']} in routes
         assert "maintenance" in watched_here(PACKAGED, frozenset({"sutazai"}), engine="compose").thresholds
+
+
+WEEKLY = """
+upkeep:
+  every: sunday
+  start: 03:30
+  for: 45m
+  services: [redis]
+  reason: vacuum
+"""
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.fixture
+def weekly(tmp_path):
+    """Reads windows out of a text."""
+
+    def read(text: str, known=KNOWN):
+        file = tmp_path / "windows.yaml"
+        file.write_text(text)
+        return read_windows(file, known)
+
+    return read
+
+
+def berlin(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=BERLIN)
+
+
+class TestEveryWeek:
+    @pytest.mark.parametrize(
+        ("at", "holds"),
+        [
+            ("2026-11-29 03:29:59", False),
+            ("2026-11-29 03:30", True),
+            ("2026-11-29 04:14:59", True),
+            ("2026-11-29 04:15", False),
+            ("2026-11-30 03:30", False),
+            ("2026-12-06 03:45", True),
+        ],
+    )
+    def test_one_holds_on_its_day_from_its_beginning_until_its_end(self, weekly, at, holds):
+        assert bool(holding(weekly(WEEKLY), berlin(at), BERLIN)) is holds
+
+    def test_one_that_began_yesterday_holds_after_midnight(self, weekly):
+        windows = weekly(WEEKLY.replace("03:30", "23:30").replace("45m", "24h"))
+        assert [bool(holding(windows, berlin(f"2026-11-{day} 23:29"), BERLIN)) for day in (29, 30)] == [False, True]
+
+    def test_it_is_as_long_as_it_says_where_the_clocks_change_meanwhile(self, weekly):
+        # On 25 October 2026 the hour from two to three comes twice in Berlin.
+        (one,) = coming(
+            weekly(WEEKLY.replace("03:30", "01:30").replace("45m", "4h")), berlin("2026-10-25 00:00"), BERLIN
+        )
+        assert one.ends_at - one.starts_at == 4 * HOUR
+        assert one.ends_at.astimezone(BERLIN).hour == 4
+
+    def test_in_the_hour_that_the_clocks_leave_out_it_begins_an_hour_later(self, weekly):
+        # On 29 March 2026 two o'clock is three.
+        (one,) = coming(weekly(WEEKLY.replace("03:30", "02:30")), berlin("2026-03-29 00:00"), BERLIN)
+        assert one.starts_at.astimezone(BERLIN).strftime("%H:%M") == "03:30"
+
+    def test_what_comes_next_is_shown_with_the_name_of_the_window(self, weekly):
+        days = WEEKLY.replace("sunday", "[monday, thursday]")
+        (one,) = coming(weekly(days), berlin("2026-11-24 12:00"), BERLIN)
+        assert (one.number, one.kind, one.actor, one.services) == (0, "maintenance", "upkeep", ["redis"])
+        assert one.starts_at == berlin("2026-11-26 03:30")
+
+    @given(after=st.timedeltas(timedelta(0), timedelta(days=5000)), minutes=st.integers(1, 24 * 60))
+    def test_whatever_holds_is_what_comes_next(self, after, minutes):
+        now = NOW + after
+        window = RecurringWindow.model_validate(
+            {"name": "x", "every": "day", "start": "02:30", "for": f"{minutes}m", "reason": "y"}
+        )
+        held, (next_one,) = holding([window], now, BERLIN), coming([window], now, BERLIN)
+        assert next_one.ends_at > now
+        assert held == [] or next_one == held[0]
+
+    @pytest.mark.parametrize(
+        ("text", "what", "line"),
+        [
+            (WEEKLY.replace("[redis]", "[redsi]"), "no service 'redsi'", 6),
+            (WEEKLY.replace("sunday", "sonntag"), "every", 3),
+            (WEEKLY.replace("sunday", "[]"), "every", 3),
+            (WEEKLY.replace("03:30", "25:00"), "write a time of day", 4),
+            (WEEKLY.replace("45m", "25h"), "a day at most", 5),
+            (WEEKLY.replace("45m", "0s"), "a day at most", 5),
+            (WEEKLY.replace("vacuum", '" "'), "say why", 7),
+            (WEEKLY.replace("reason: vacuum", "reson: vacuum"), "reson is no key of a window", 7),
+            (WEEKLY.replace("  reason: vacuum\n", ""), "has no reason", 2),
+        ],
+    )
+    def test_one_that_is_wrong_is_refused_with_its_line(self, weekly, text, what, line):
+        with pytest.raises(BadInput, match=what) as error:
+            weekly(text)
+        assert f"windows.yaml:{line}" in error.value.where
+
+    def test_the_example_is_one(self):
+        read = read_windows(Path(recurring.__file__).with_name("windows.yaml"), KNOWN)
+        assert [one.name for one in read] == ["database-upkeep", "network-of-the-house"]
+
+    def test_no_file_is_no_window(self):
+        assert read_windows(None, KNOWN) == ()
+
+    def test_the_exporter_tells_of_those_beside_the_ledgers(self, settings, ledger):
+        open_window(ledger, window(services=["postgres"]), known=KNOWN, now=NOW)
+        platform = [one for one in read_platform(PACKAGED_PLATFORM) if one.name in KNOWN]
+
+        def told(*weekly: list[str]) -> set[str]:
+            collector = MaintenanceCollector(
+                settings, lambda: platform, lambda _: weekly, interval=30, now=NOW.timestamp
+            )
+            return {one.labels["service"] for one in collector.collect().measured}
+
+        assert told() == {"postgres"}
+        assert told(["redis"]) == {"postgres", "redis"}
+        assert told([]) == {one.name for one in platform}

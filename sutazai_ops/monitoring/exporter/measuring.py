@@ -26,7 +26,7 @@ from sutazai_ops.monitoring.probes import ProbeState
 from sutazai_ops.monitoring.probes.names import probe_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from prometheus_client.core import Metric as Family
 
@@ -52,6 +52,8 @@ class Watch:
     store: Store
     meant: Callable[[], Sequence[Service]]
     """What is meant to run now, asked again and again; may raise `OpsError`."""
+    worked_on: Callable[[float], Iterable[Sequence[str]]] = lambda _: ()
+    """Of which services nobody is told at a moment, beside what the ledger says; none means all."""
 
 
 class Measuring:

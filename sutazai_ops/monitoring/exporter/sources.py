@@ -54,8 +54,9 @@ class Sources:
 
     def _stamped(self) -> Iterator[tuple[str, int, int]]:
         monitoring = self._settings.monitoring
-        named = [monitoring.signals, monitoring.thresholds, Path(os.environ.get(CONFIG_VARIABLE) or "sutazai.toml")]
-        for path in (*self._settings.platform.glob("*.y*ml"), *named, *self._also):
+        named = [monitoring.signals, monitoring.thresholds, monitoring.windows]
+        settings = Path(os.environ.get(CONFIG_VARIABLE) or "sutazai.toml")
+        for path in (*self._settings.platform.glob("*.y*ml"), *named, settings, *self._also):
             if path is not None and path.is_file():
                 facts = path.stat()
                 yield str(path), facts.st_mtime_ns, facts.st_size

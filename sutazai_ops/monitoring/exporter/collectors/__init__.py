@@ -35,7 +35,7 @@ def collectors_for(
     yield EngineCollector(engine, services, tallies, interval=interval)
     yield ClockCollector(interval=interval)
     yield DriftCollector(settings, services, interval=interval)
-    yield MaintenanceCollector(settings, services, interval=interval)
+    yield MaintenanceCollector(settings, services, watch.worked_on, interval=interval)
     if engine.name == "embedded":
         yield HostCollector(settings.home, interval=interval)
     if any(service.queues for service in services()):

@@ -1,6 +1,6 @@
-"""Of which services nobody is told now: the windows of maintenance, silences and deployments that the ledger holds.
+"""Of which services nobody is told now: by the windows that the ledger holds, and by those that come every week.
 
-Read by questions of its own, as `ledger.py` says. What cannot be read silences nobody.
+The ledger is read by questions of its own, as `ledger.py` says. What cannot be read silences nobody.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sutazai_ops.monitoring.exporter.measured import Measured, Round
 from sutazai_ops.reading import content, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sutazai_ops.platform import Service
     from sutazai_ops.settings import Settings
@@ -33,13 +33,14 @@ class MaintenanceCollector:
         self,
         settings: Settings,
         services: Callable[[], Sequence[Service]],
+        worked_on: Callable[[float], Iterable[Sequence[str]]] = lambda _: (),
         *,
         interval: float,
         seconds: float = 15,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.interval, self.seconds = min(interval, EVERY_SECONDS), seconds
-        self._settings, self._services, self._now = settings, services, now
+        self._settings, self._services, self._worked_on, self._now = settings, services, worked_on, now
 
     def collect(self) -> Round:
         """Read it. Before anything was written down there is nothing to tell.
@@ -47,12 +48,14 @@ class MaintenanceCollector:
         Raises:
             OpsError: when the ledger cannot be read.
         """
+        now = self._now()
         with asking(self._settings) as ask:
             rows = ask(WINDOWS) if ask else []
-        names = sorted({name for row in rows for name in self._covered(row)})
+        holding = [content(services) for services, starts_at, ends_at in rows if _holds(starts_at, ends_at, now)]
+        everyone = [one.name for one in self._services()]
+        names = sorted({name for services in (*holding, *self._worked_on(now)) for name in services or everyone})
         return Round(tuple(Measured("sutazai_maintenance", 1, {"service": name}) for name in names))
 
-    def _covered(self, row: Sequence[Any]) -> Iterator[str]:
-        services, starts_at, ends_at = row
-        if moment(starts_at).timestamp() <= self._now() < moment(ends_at).timestamp():
-            yield from content(services) or (one.name for one in self._services())
+
+def _holds(starts_at: Any, ends_at: Any, now: float) -> bool:  # noqa: ANN401  (as the database gives it back)
+    return moment(starts_at).timestamp() <= now < moment(ends_at).timestamp()
