@@ -370,11 +370,16 @@ def _order(here: Deployments, release: Release, phase: str, steps: Sequence[Step
 
 
 def _networks(here: Deployments, release: Release) -> list[Network]:
-    """The external networks that we say something of; others are somebody else's, and have to be there."""
-    found = {}
+    """The external networks that services join: those that we say something of are ours to make, others are not."""
+    found: dict[str, Network] = {}
     for phase in here.platform.phases:
+        joined = {key for one in release.of_phase(phase.name) for key in one.definition.get("networks") or ("default",)}
         for key, network in phase.top.get("networks", {}).items():
-            if phase.name in release.phases and network and network.get("external") and "x-sutazai" in network:
-                name = str(network.get("name") or key)
-                found[name] = Network(name, internal=bool((network["x-sutazai"] or {}).get("internal")))
+            if key not in joined or not network.get("external"):
+                continue
+            name = str(network.get("name") or key)
+            ours = "x-sutazai" in network
+            # One phase says of it that it is ours, and another only joins it.
+            if ours or name not in found:
+                found[name] = Network(name, bool((network["x-sutazai"] or {}).get("internal")) if ours else None)
     return list(found.values())

@@ -127,11 +127,11 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network that joins the phases, and that the engine makes before the first service needs it."""
+    """A network that joins the phases, and that has to be there before the first service needs it."""
 
     name: str
-    internal: bool
-    """Whether it has no way out, and none in from the host."""
+    internal: bool | None
+    """Whether it has no way out, and none in from the host; None for one of somebody else's, which is not made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +317,8 @@ class Engine(Protocol):
         """Make those that are missing.
 
         Raises:
-            Refused: for one that is there and is not as it is meant; nothing is changed then.
+            Refused: for one that is there and is not as it is meant, and for one of somebody else's that is missing;
+                nothing is changed then.
         """
 
     def check(self, order: Order) -> None:

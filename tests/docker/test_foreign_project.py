@@ -174,6 +174,29 @@ def test_a_service_that_ends_well_and_is_not_said_to_is_told_what_to_write(notes
     assert notes.changes() == {}
 
 
+def test_an_override_counts_and_a_network_of_somebody_elses_has_to_be_there(notes: Notes):
+    shared = f"{notes.name}-shared"
+    override = notes.folder / "compose.override.yaml"
+    override.write_text(
+        f"services: {{carrier: {{networks: [default, shared]}}}}\nnetworks: {{shared: {{name: {shared}, external: true}}}}"
+    )
+    assert notes.changes() == {"carrier": "recreate"}
+    before = {one.id for one in notes.containers()}
+    refused = notes.ops("deploy", "--yes")
+    assert (refused.returncode, f"there is no network {shared}" in refused.stderr) == (4, True)
+    assert {one.id for one in notes.containers()} == before
+    network = notes.client.networks.create(shared)
+    try:
+        assert notes.ops("deploy", "--yes").returncode == 0
+        assert shared in notes.container("carrier").attrs["NetworkSettings"]["Networks"]
+        override.unlink()
+        assert notes.ops("deploy", "--yes").returncode == 0
+        assert shared not in notes.container("carrier").attrs["NetworkSettings"]["Networks"]
+    finally:
+        override.unlink(missing_ok=True)
+        network.remove()
+
+
 def test_it_is_taken_down_and_its_volume_stays(notes: Notes):
     assert notes.ops("down").returncode == 0
     assert notes.containers() == []

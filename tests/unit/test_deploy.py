@@ -11,7 +11,7 @@ from sutazai_ops.deployment.deploy import DeploymentFailed
 from sutazai_ops.deployment.deployments import Deployments
 from sutazai_ops.deployment.release import Outcome
 from sutazai_ops.deployment.take_down import plan_take_down, take_down
-from sutazai_ops.engines import Act, Capacity, NoEngine
+from sutazai_ops.engines import Act, Capacity, Network, NoEngine
 from sutazai_ops.errors import OpsError, Refused
 from sutazai_ops.installation import Installation
 from sutazai_ops.progress import Silent
@@ -159,6 +159,22 @@ def test_naming_a_service_leaves_the_changes_of_the_others_for_later(shop):
     shop.deploy(services=["web"])
     assert shop.running() == {"db": "shop/db:1.0", "web": "shop/web:2.0", "eye": "shop/eye:1.0"}
     assert {step.service for step in shop.deployments.prepare().plan.changes} == {"eye"}
+
+
+def test_networks_that_are_joined_have_to_be_there_whoever_makes_them(shop):
+    shop.write(
+        more="  agent: {image: 'shop/agent:1.0', networks: [front, theirs]}\n"
+        "networks:\n"
+        "  front: {external: true, name: shop-front, x-sutazai: {internal: true}}\n"
+        "  theirs: {external: true, name: their-own}\n"
+        "  nobody: {external: true}\n"
+    )
+    wanted: list[Network] = []
+    shop.deploy()
+    shop.engine.ensure_networks = wanted.extend
+    shop.write(web="2.0", more=(shop.folder / "core.yaml").read_text().partition("depends_on: [db]}\n")[2])
+    shop.deploy()
+    assert set(wanted) == {Network("shop-front", internal=True), Network("their-own", internal=None)}
 
 
 class Killed(BaseException):

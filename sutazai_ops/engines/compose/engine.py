@@ -159,13 +159,19 @@ class ComposeEngine:
         """Make those that are missing.
 
         Raises:
-            Refused: for one that is there and is not as it is meant; nothing is changed then.
+            Refused: for one that is there and is not as it is meant, and for one of somebody else's that is missing;
+                nothing is changed then.
         """
         with daemon.speaking("cannot list the networks"):
             there = {one["Name"]: one for one in self._docker.networks()}
         for network in networks:
             found = there.get(network.name)
-            if found and bool(found.get("Internal")) != network.internal:
+            if not found and network.internal is None:
+                raise Refused(
+                    f"there is no network {network.name}, which the platform joins and does not make",
+                    remedy=f"start what it belongs to, or make it: docker network create {network.name}",
+                )
+            if found and network.internal is not None and bool(found.get("Internal")) != network.internal:
                 meant, is_ = ("internal", "open to the outside") if network.internal else ("open", "internal")
                 raise Refused(
                     f"the network {network.name} is meant to be {meant}, and is {is_}",
@@ -178,7 +184,11 @@ class ComposeEngine:
     def _make_network(self, network: Network) -> None:
         with daemon.speaking(f"cannot make the network {network.name}"):
             self._docker.create_network(
-                network.name, driver="bridge", internal=network.internal, labels={STAMPED: "yes"}, check_duplicate=True
+                network.name,
+                driver="bridge",
+                internal=bool(network.internal),
+                labels={STAMPED: "yes"},
+                check_duplicate=True,
             )
 
     def check(self, order: Order) -> None:
