@@ -178,7 +178,8 @@ def test_an_override_counts_and_a_network_of_somebody_elses_has_to_be_there(note
     shared = f"{notes.name}-shared"
     override = notes.folder / "compose.override.yaml"
     override.write_text(
-        f"services: {{carrier: {{networks: [default, shared]}}}}\nnetworks: {{shared: {{name: {shared}, external: true}}}}"
+        "services: {carrier: {networks: [default, shared]}}\n"
+        f"networks: {{shared: {{name: {shared}, external: true}}}}\n"
     )
     assert notes.changes() == {"carrier": "recreate"}
     before = {one.id for one in notes.containers()}
