@@ -292,6 +292,10 @@ class StatusPageSettings(Documented):
 class CapacitySettings(Documented):
     """What services use, what they should be allowed, and what it costs."""
 
+    prices: AnyPath | None = None
+    """A file of prices; without one nothing is known of cost."""
+    kpis: AnyPath | None = None
+    """A file of success metrics that is laid over the packaged ones."""
     facts_schedule: Cron = "40 * * * *"
     """When the daily facts that can still change are computed, as cron, in `timezone`."""
 

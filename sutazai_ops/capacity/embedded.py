@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sutazai_ops.capacity.measure import GAUGES, KILLS
-from sutazai_ops.capacity.values import MEASURES
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.promql import asked_ranges
 from sutazai_ops.slo.embedded import REMEMBERED, SamplesSource
@@ -50,7 +49,7 @@ class Keeper:
         self._room = room
         self._source = SamplesSource(samples, lock)
         self._told = ""
-        asked = asked_ranges([*GAUGES.values(), KILLS, *(measure.query for measure in MEASURES)])
+        asked = asked_ranges([*GAUGES.values(), KILLS, *(measure.query for measure in room().measures)])
         samples.keep_longer(dict.fromkeys(asked, float(REMEMBERED)))
 
     def keep(self, now: datetime | None = None) -> None:

@@ -12,8 +12,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sutazai_ops.capacity import shelf
+from sutazai_ops.capacity.accounts import day_uses
 from sutazai_ops.capacity.changes import size_of
+from sutazai_ops.capacity.cost import add_up
+from sutazai_ops.capacity.kpis import measures_of, read_kpis
 from sutazai_ops.capacity.measure import due_days, measure_services, measure_values
+from sutazai_ops.capacity.prices import read_prices
 from sutazai_ops.capacity.sizing import advise, judge
 from sutazai_ops.capacity.values import MEASURES
 from sutazai_ops.platform import Tier
@@ -23,9 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import date, datetime
 
+    from sutazai_ops.capacity.cost import Costs
     from sutazai_ops.capacity.facts import ServiceDay
+    from sutazai_ops.capacity.kpis import Kpi
+    from sutazai_ops.capacity.prices import Prices
     from sutazai_ops.capacity.sizing import Advice, Judgement
-    from sutazai_ops.capacity.values import DayValue, Subject
+    from sutazai_ops.capacity.values import DayValue, Measure, Subject
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import Ledger
     from sutazai_ops.platform import Service
@@ -43,6 +50,22 @@ class Room:
     installation: Installation
     services: Sequence[Service]
     """Those that are meant to run."""
+
+    @cached_property
+    def kpis(self) -> Mapping[str, Kpi]:
+        """The success metrics; raises `BadInput` for a file that is wrong."""
+        return read_kpis(self.installation.settings.capacity.kpis)
+
+    @property
+    def measures(self) -> list[Measure]:
+        """All that is asked about every day beside services."""
+        return [*MEASURES, *measures_of(self.kpis.values())]
+
+    @property
+    def prices(self) -> Prices | None:
+        """What things cost; None where nobody wrote it down. Raises `BadInput` for a file that is wrong."""
+        path = self.installation.settings.capacity.prices
+        return None if path is None else read_prices(path)
 
     @property
     def ledger(self) -> Ledger:
@@ -84,7 +107,7 @@ class Room:
         """Ask about one day, and keep what was answered; raises as `update`."""
         names = [service.name for service in self.services if service.external is None]
         days = measure_services(names, day, source, now, self.facts(day, day))
-        values = measure_values(MEASURES, day, source, now, self.values(day, day))
+        values = measure_values(self.measures, day, source, now, self.values(day, day))
         shelf.keep(self.ledger, days, values)
         return days
 
@@ -114,6 +137,15 @@ class Room:
             one.name: copies(self.installation.platform.definition(one.name, self.phases)) for one in self._sized(names)
         }
         return [judge(name, days.get(name, ()), limit, max(1, count)) for name, count in counts.items()]
+
+    def costs(self, first: date, last: date) -> Costs | None:
+        """What these days came to; None where there are no prices, or the host was never measured."""
+        prices = self.prices
+        uses = day_uses(self.facts(first, last), self.values(first, last)) if prices else []
+        if prices is None or not uses:
+            return None
+        runs_models = [one.name for one in self.services if any(probe.kind == "ollama" for probe in one.probes)]
+        return add_up(uses, prices, runs_models)
 
     def by_service(self, first: date, last: date) -> dict[str, list[ServiceDay]]:
         """The facts of these days by service, the earliest first."""
