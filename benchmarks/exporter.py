@@ -149,15 +149,7 @@ def timed(act: Callable[[], object], processor: Callable[[], float] = time.proce
 
 def scrape(made: Measuring) -> int:
     """Write everything down as a scrape does; returns how many bytes that is."""
-    from prometheus_client import CollectorRegistry, generate_latest
-
-    class Collected:
-        def collect(self) -> Iterator[object]:
-            return made.families()
-
-    registry = CollectorRegistry()
-    registry.register(Collected())
-    return len(generate_latest(registry))
+    return len(made.text().encode())
 
 
 def line(what: str, wall: float, cpu: float, goal: str = "") -> None:
@@ -296,8 +288,9 @@ def main() -> None:
             made = measuring(RecordedEngine(port, count), home)
             cycle(made)
             line(f"exporter, {count} services", *timed(lambda made=made: cycle(made)), goal)
-            wall, _ = timed(lambda made=made: scrape(made))
-            print(f"{f'  a scrape of {scrape(made) / 1000:.0f} kB':<44} {wall * 1000:8.1f} ms   goal: 100 ms")
+            wall, cpu = timed(lambda made=made: scrape(made))
+            size = f"  a scrape of {scrape(made) / 1000:.0f} kB"
+            print(f"{size:<44} {wall * 1000:8.1f} ms  {cpu * 1000:7.1f} ms CPU   goal: 100 ms")
         print(f"{'  memory':<44} {psutil.Process().memory_info().rss / MEGABYTE:8.0f} MB   goal: 100 MB")
         blackbox(port, SERVICES)
         containers(home)

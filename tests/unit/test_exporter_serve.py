@@ -48,7 +48,7 @@ class Little:
 
     @contextmanager
     def serving(self):
-        with Server("127.0.0.1", 0, self.exporter.registry, self.exporter.pages) as server:
+        with Server("127.0.0.1", 0, self.exporter.pages) as server:
             yield f"http://127.0.0.1:{server.port}"
 
 
@@ -171,7 +171,7 @@ def test_a_port_that_is_taken_is_one_sentence(little):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(OpsError, match=f"cannot listen on 127.0.0.1:{port}: address already in use"):
-            Server("127.0.0.1", port, little.exporter.registry, {})
+            Server("127.0.0.1", port, {})
 
 
 class TestPrometheusApi:

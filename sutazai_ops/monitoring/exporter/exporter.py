@@ -8,10 +8,8 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry
-
 from sutazai_ops import __version__
-from sutazai_ops.monitoring.exporter import alerting
+from sutazai_ops.monitoring.exporter import alerting, text
 from sutazai_ops.monitoring.exporter.alerting import Alerting, watched_here
 from sutazai_ops.monitoring.exporter.kept import KeptAlerts
 from sutazai_ops.monitoring.exporter.measuring import Measuring
@@ -49,8 +47,6 @@ class Exporter:
         self._watch, self._began = watch, time.monotonic()
         self._is_alone = watch.engine.name == "embedded"
         self.measuring = Measuring(watch)
-        self.registry = CollectorRegistry()
-        self.registry.register(self)
         exporters = ON_THE_EMBEDDED_ENGINE if self._is_alone else frozenset({OURS})
         rulebook = watched_here(read_rulebook(settings.monitoring), exporters, engine=watch.engine.name)
         kept = KeptAlerts(settings.home / "exporter")
@@ -62,8 +58,8 @@ class Exporter:
 
     @property
     def pages(self) -> Mapping[str, Ask]:
-        """What it answers besides its metrics, by address."""
-        own = {"/": self.about, "/-/ready": self.ready, **self._pages}
+        """What it answers, by address."""
+        own = {"/": self.about, "/metrics": self.metrics, "/-/ready": self.ready, **self._pages}
         if not self._is_alone:
             return own
         return own | dict(PrometheusApi(self.alerting, self._watch.settings.alerts.runbooks_url).pages)
@@ -96,8 +92,12 @@ class Exporter:
         return is_judged and not self.measuring.blindness()
 
     def collect(self) -> Iterator[Family]:
-        """What Prometheus' client library asks for, from memory."""
+        """All figures that there are now, from memory."""
         return self.measuring.families()
+
+    def metrics(self, query: str = "") -> Page:  # noqa: ARG002
+        """The same as Prometheus reads it."""
+        return Page(self.measuring.text(), kind=text.CONTENT_TYPE)
 
     def ready(self, query: str = "") -> Page:  # noqa: ARG002
         """Whether it sees: everything was measured once, and the engine answers."""

@@ -21,6 +21,7 @@ from sutazai_ops.monitoring.exporter.families import families
 from sutazai_ops.monitoring.exporter.measured import Measured
 from sutazai_ops.monitoring.exporter.schedule import FIRST_WITHIN, Schedule, Work
 from sutazai_ops.monitoring.exporter.tallies import Tallies
+from sutazai_ops.monitoring.exporter.text import Writer
 from sutazai_ops.monitoring.exporter.watched import Watched
 from sutazai_ops.monitoring.probes import ProbeState
 from sutazai_ops.monitoring.probes.names import probe_names
@@ -63,6 +64,7 @@ class Measuring:
         self.watch = watch
         self.board = Board()
         self.tallies = Tallies()
+        self._writer = Writer()
         self.schedule = Schedule()
         self.services: Sequence[Service] = ()
         self.probes: dict[str, WatchedProbe] = {}
@@ -104,6 +106,10 @@ class Measuring:
         """All figures that there are now, as Prometheus' client library wants them."""
         yield from families(self.board.measured())
         yield from self.tallies.families()
+
+    def text(self) -> str:
+        """The same as Prometheus reads it."""
+        return self._writer.write(self.board.measured(), self.tallies.families())
 
     def waiting(self) -> str:
         """What has never been measured yet; empty when everything has been."""

@@ -45,7 +45,7 @@ def run(exporter: Exporter, address: str, port: int, sources: Sources) -> NoRetu
     over = Event()
     for end in (signal.SIGTERM, signal.SIGINT):
         signal.signal(end, lambda *_: over.set())
-    with Server(address, port, exporter.registry, exporter.pages) as server:
+    with Server(address, port, exporter.pages) as server:
         exporter.start()
         log.info("listening on http://%s:%d", address, server.port)
         while not over.wait(LOOK_SECONDS) and not sources.are_newer():

@@ -11,16 +11,13 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from sutazai_ops.errors import OpsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-
-    from prometheus_client import CollectorRegistry
 
 CLIENT_SECONDS = 10
 """How long a client may be silent while it asks or reads."""
@@ -45,7 +42,7 @@ class Ask(Protocol):
 class Server:
     """The exporter's HTTP server; closes when its context ends."""
 
-    def __init__(self, address: str, port: int, registry: CollectorRegistry, pages: Mapping[str, Ask]) -> None:
+    def __init__(self, address: str, port: int, pages: Mapping[str, Ask]) -> None:
         """Listen already, answer from `__enter__` on.
 
         Raises:
@@ -53,7 +50,7 @@ class Server:
         """
         try:
             self._server: Any = make_server(
-                address, port, _application(registry, pages), ThreadingWSGIServer, handler_class=_Handler
+                address, port, _application(pages), ThreadingWSGIServer, handler_class=_Handler
             )
         except OSError as error:
             raise OpsError(
@@ -81,13 +78,9 @@ class _Handler(WSGIRequestHandler):
         """Nothing: a line for each scrape would hide all others."""
 
 
-def _application(registry: CollectorRegistry, pages: Mapping[str, Ask]) -> WSGIApplication:
-    metrics: Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]] = make_wsgi_app(registry)
-
+def _application(pages: Mapping[str, Ask]) -> WSGIApplication:
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "/") or "/"
-        if path == "/metrics":
-            return metrics(environ, start_response)
         ask = pages.get(path)
         page = ask(environ.get("QUERY_STRING", "")) if ask else _unknown(path)
         body = page.body.encode()
