@@ -11,6 +11,7 @@ from sutazai_ops.deployment.defs import defs as deployment
 from sutazai_ops.deployment.meant import meant_to_run
 from sutazai_ops.generated import generated_here
 from sutazai_ops.installation import read_installation
+from sutazai_ops.models.defs import defs as models
 from sutazai_ops.monitoring.defs import configured
 from sutazai_ops.monitoring.defs import defs as monitoring
 from sutazai_ops.orchestration import Operations
@@ -29,6 +30,7 @@ def defs() -> dg.Definitions:
         backups(settings, platform),
         monitoring(settings, configuration, generated_here),
         objectives(settings, meant_to_run),
+        models(settings, platform),
         capacity(settings, meant_to_run),
         status_page(settings, meant_to_run),
         remediation(),

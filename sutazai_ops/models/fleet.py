@@ -16,7 +16,8 @@ from sutazai_ops.models.memory import reckoned, server
 from sutazai_ops.models.ollama import Ollama
 from sutazai_ops.models.pins import pins_of, read_lock
 from sutazai_ops.models.plan import Seen, plan_models
-from sutazai_ops.monitoring.exporter.collectors.models import address_of, is_ollama
+from sutazai_ops.monitoring.exporter.collectors.models import address_of
+from sutazai_ops.monitoring.servers import is_ollama
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

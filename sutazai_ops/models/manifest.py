@@ -19,7 +19,7 @@ from sutazai_ops.errors import BadInput
 from sutazai_ops.model import Model
 from sutazai_ops.monitoring.duration import Duration
 from sutazai_ops.monitoring.entries import read_entries
-from sutazai_ops.monitoring.exporter.collectors.models import is_ollama
+from sutazai_ops.monitoring.servers import is_ollama
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:

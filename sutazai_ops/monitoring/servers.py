@@ -1,4 +1,4 @@
-"""Which services of a platform are its Prometheus, its Alertmanager and our exporter.
+"""Which services of a platform are its Prometheus, its Alertmanager, its Ollamas and our exporter.
 
 They are found by what they are and never by their names, so that a platform of somebody else's may call them anything.
 """
@@ -69,3 +69,8 @@ def networks_of(service: Service) -> set[str]:
 def _exports(service: Service) -> bool:
     command = service.compose.get("command") or ()
     return EXPORTER_COMMAND in (command.split() if isinstance(command, str) else command)
+
+
+def is_ollama(service: Service) -> bool:
+    """Whether its models can be asked for."""
+    return any(probe.kind == "ollama" for probe in service.probes)

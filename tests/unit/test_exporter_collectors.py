@@ -225,8 +225,8 @@ class TestModels:
 
     def test_two_models_that_put_each_other_out_are_counted(self, tmp_path):
         ollama, tallies, now = StandIn(tmp_path / "ollama.json", loaded=1), Tallies(), [0.0]
-        list(ollama._pulling("one:1b"))
-        list(ollama._pulling("two:1b"))
+        list(ollama.pulling("one:1b"))
+        list(ollama.pulling("two:1b"))
         with serving_ollama(ollama) as port:
             engine = SmallEngine(ollama=port)
             collector = ModelsCollector(engine, lambda: [OLLAMA], tallies, interval=30, clock=lambda: now[0])

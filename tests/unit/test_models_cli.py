@@ -88,7 +88,7 @@ def test_the_lock_pins_what_is_there_and_says_what_moved(run, stand_in, house):
     assert "as pinned" in run("plan", "--json", code=ExitCode.CHANGES)
     # Somebody pulls by hand what the tag means by now.
     stand_in.faults.moved.append(CHAT)
-    list(stand_in._pulling(CHAT))
+    list(stand_in.pulling(CHAT))
     shown = run("plan", code=ExitCode.CHANGES)
     assert "moved" in shown
     assert "it is left as it is" in shown
@@ -134,7 +134,7 @@ def test_prune_removes_only_what_nobody_names(run, stand_in, house):
     house.write(asked="tinyllama")
     run("pull")
     for name in ("tinyllama:latest", "stray:1b", "busy:1b"):
-        list(stand_in._pulling(name))
+        list(stand_in.pulling(name))
     stand_in._load("busy:1b", {})
     kept = {one["model"]: one["because"] for one in facts(run("prune", "--dry-run", "--json"))["models"] if one["keep"]}
     assert kept == {
@@ -164,7 +164,7 @@ def test_unload_takes_out_of_memory_and_says_who_will_wait(run, stand_in):
 def test_bench_compares_quantizations_and_puts_back_what_was_in_memory(run, stand_in):
     run("pull")
     run("warm")
-    list(stand_in._pulling("llama3.2:3b-q8_0"))
+    list(stand_in.pulling("llama3.2:3b-q8_0"))
     told = facts(run("bench", CHAT, "llama3.2:3b-q8_0", "--json"))
     small, large = told["measured"]
     assert small["memory"] < large["memory"]

@@ -105,7 +105,7 @@ def test_a_pull_that_always_breaks_off_is_given_up_and_leaves_the_old_one(ollama
     def hangs_up(name):
         yield {"status": "pulling manifest"}
 
-    monkeypatch.setattr(stand_in, "_pulling", hangs_up)
+    monkeypatch.setattr(stand_in, "pulling", hangs_up)
     with pytest.raises(Unreachable, match=r"broke the pull of llama3\.2:3b off"):
         at_once(ollama, pin=pin(1))
     assert [(one.name, one.digest) for one in ollama.present()] == [(CHAT, pin(0))]

@@ -9,9 +9,9 @@ from sutazai_ops.errors import OpsError, Refused
 from sutazai_ops.monitoring.exporter.collectors.models import (
     FOR_EVER_SECONDS,
     address_of,
-    is_ollama,
     loaded_models,
 )
+from sutazai_ops.monitoring.servers import is_ollama
 
 if TYPE_CHECKING:
     from sutazai_ops.installation import Installation

@@ -155,9 +155,9 @@ class Ollama:
     def _shared(self, name: str) -> Iterator[Json]:
         """Two calls at once are one download: the second goes on where the first one ends."""
         with self._pulls:
-            yield from self._pulling(name)
+            yield from self.pulling(name)
 
-    def _pulling(self, name: str) -> Iterator[Json]:
+    def pulling(self, name: str) -> Iterator[Json]:
         yield {"status": "pulling manifest"}
         layers = layers_of(name, self._version(name))
         whole, arrived = sum(layers.values()), 0

@@ -12,9 +12,10 @@ from sutazai_ops.monitoring.exporter.collectors.drift import DriftCollector
 from sutazai_ops.monitoring.exporter.collectors.engine import EngineCollector
 from sutazai_ops.monitoring.exporter.collectors.host import HostCollector
 from sutazai_ops.monitoring.exporter.collectors.maintenance import MaintenanceCollector
-from sutazai_ops.monitoring.exporter.collectors.models import InferenceCollector, ModelsCollector, is_ollama
+from sutazai_ops.monitoring.exporter.collectors.models import InferenceCollector, ModelsCollector
 from sutazai_ops.monitoring.exporter.collectors.queues import QueuesCollector
 from sutazai_ops.monitoring.exporter.collectors.watched import WatchedCollector, kind_of
+from sutazai_ops.monitoring.servers import is_ollama
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -19,6 +19,7 @@ from sutazai_ops import http
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.exporter.measured import Measured, Round
 from sutazai_ops.monitoring.probes.http import written
+from sutazai_ops.monitoring.servers import is_ollama
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -196,11 +197,6 @@ class InferenceCollector:
             if asked.seconds is not None and self._clock() - asked.at <= KNOWN_FOR * self._every:
                 labels = {"service": service, "model": model}
                 yield Measured("sutazai_inference_last_seconds", asked.seconds, labels)
-
-
-def is_ollama(service: Service) -> bool:
-    """Whether its models can be asked for."""
-    return any(probe.kind == "ollama" for probe in service.probes)
 
 
 def address_of(engine: Engine, service: Service) -> str:
