@@ -14,7 +14,7 @@ dev: export SUTAZAI_ENGINE ?= embedded
 export MPLCONFIGDIR ?= $(SUTAZAI_HOME)/cache/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint dev bench docs image clean
+.PHONY: help demo test lint dev bench chaos docs image clean
 
 help: ## Show these lines.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,9 @@ dev: $(VENV)/.runtime ## Open the Dagster UI at http://127.0.0.1:3000 (PORT=… 
 
 bench: $(VENV)/.dev ## Measure speed and memory side by side with what you would use instead.
 	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python "$$bench" || exit 1; done
+
+chaos: $(VENV)/.dev ## Break a platform on a real engine, with and without remediation (FAULTS=kill,hang for some of it).
+	@$(BIN)/python tests/chaos/chaos.py $(if $(FAULTS),--faults $(FAULTS)) $(if $(OUT),--out $(OUT)) $(CHAOS)
 
 image: ## Build the image that the platform's exporter runs.
 	docker build --quiet --build-arg UV_VERSION=$(UV_VERSION) -t sutazai/ops:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) .

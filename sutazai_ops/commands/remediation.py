@@ -90,6 +90,7 @@ def watch(
     It needs no Dagster. What is new is printed, one line each; with --json as one object a line.
     """
     from sutazai_ops.remediation.follow import Follower
+    from sutazai_ops.remediation.heartbeat import beat, leave
     from sutazai_ops.remediation.observe import Watched
 
     terminal = Terminal()
@@ -106,11 +107,14 @@ def watch(
             blind = _look(terminal, watched, follower, blind, json=json)
             if once:
                 return
+            beat(watched.here.settings)
             time.sleep(max(0.0, every - (time.monotonic() - begun)))
     finally:
         if follower.is_repairing:
             terminal.err.print("the repair that is under way is brought to its end")
         follower.wait()
+        if not once:
+            leave(watched.here.settings)
 
 
 @app.command("run")

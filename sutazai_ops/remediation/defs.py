@@ -72,6 +72,7 @@ def watch_incidents(context: dg.SensorEvaluationContext, operations: Operations)
     """One round; an error of what it asks is told, and changes nothing."""
     from sutazai_ops.remediation.escalation import escalate_all
     from sutazai_ops.remediation.follow import ACTING
+    from sutazai_ops.remediation.heartbeat import beat
     from sutazai_ops.remediation.observe import Watched, observe
     from sutazai_ops.remediation.repair import dead_repairs
     from sutazai_ops.remediation.verdict import Kind, say
@@ -79,6 +80,7 @@ def watch_incidents(context: dg.SensorEvaluationContext, operations: Operations)
     try:
         watched = Watched.of(operations.open())
         found = observe(watched, datetime.now(UTC))
+        beat(watched.here.settings)
     except OpsError as error:
         return dg.SensorResult(skip_reason=f"nothing was decided: {error.what}", cursor=context.cursor)
     before: dict[str, str] = json.loads(context.cursor) if context.cursor else {}

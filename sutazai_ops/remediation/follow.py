@@ -43,10 +43,11 @@ class Follower:
             return
         for line in escalate_all(self.watched.here, found):
             self._say(line)
-        if self.is_repairing or found.blind:
+        if self.is_repairing:
             return
+        # While it is blind the guard lets only that begin which mends the monitoring.
         due = next((one.incident.number for one in found.judged if one.verdict.kind is Kind.ACT), None)
-        if due is not None or found.under_way:
+        if due is not None or (found.under_way and not found.blind):
             self._beside = Thread(target=self._repair, args=(due,), name="repair")
             self._beside.start()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.remediation.incidents import QUIET
 from sutazai_ops.remediation.playbook import NO_PLAYBOOK
-from sutazai_ops.remediation.situation import USUAL_GRACE, WORSE, Situation
+from sutazai_ops.remediation.situation import NOTHING, USUAL_GRACE, WORSE, Situation
 from sutazai_ops.remediation.verdict import Kind, Mode, Reason, Verdict
 
 if TYPE_CHECKING:
@@ -208,12 +208,12 @@ def busy(s: Situation) -> Verdict | None:
 
 def platform_an_hour(s: Situation) -> Verdict | None:
     """Where so much breaks, the cause is elsewhere."""
-    return _cap(Reason.PLATFORM_HOUR, s.world.repairs, s, HOUR, s.world.limits.platform_an_hour)
+    return _cap(Reason.PLATFORM_HOUR, _done(s), s, HOUR, s.world.limits.platform_an_hour)
 
 
 def share(s: Situation) -> Verdict | None:
     """A mistake of ours never reaches more than a part of the platform."""
-    targets = {one.target for one in _within(s.world.repairs, s.world.now, HOUR)} | {s.incident.target}
+    targets = {one.target for one in _within(_done(s), s.world.now, HOUR)} | {s.incident.target}
     allowed = max(1, math.floor(s.world.limits.share * len(s.world.topology.depends_on)))
     return (
         None if len(targets) <= allowed else _escalate(Reason.SHARE, {"targets": sorted(targets), "allowed": allowed})
@@ -224,7 +224,7 @@ def one_stateful(s: Situation) -> Verdict | None:
     """Of two databases one stays as it is."""
     if not _touches_state(s):
         return None
-    lately = _within(s.world.repairs, s.world.now, HOUR)
+    lately = _within(_done(s), s.world.now, HOUR)
     other = next((one for one in reversed(lately) if one.holds_state and one.target != s.incident.target), None)
     if other is None:
         return None
@@ -282,8 +282,13 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 
+def _done(s: Situation) -> list[RepairEntry]:
+    """All that was done; what found nothing to do is none of it, and keeps nothing else from being done."""
+    return [one for one in s.world.repairs if one.outcome != NOTHING]
+
+
 def _of_target(s: Situation) -> list[RepairEntry]:
-    return [one for one in s.world.repairs if one.target == s.incident.target]
+    return [one for one in _done(s) if one.target == s.incident.target]
 
 
 def _tried(s: Situation) -> list[RepairEntry]:

@@ -91,7 +91,7 @@ def observe(watched: Watched, now: datetime) -> Round:
     """
     log = watched.here.ledger.incidents
     seen = see(watched.here, watched.rulebook, now)
-    closed = [] if seen.blind else _bring_up_to_date(log, seen, now)
+    closed = _bring_up_to_date(log, seen, now)
     lasting = log.open_ones()
     world = _world(watched, log, lasting, seen, now)
     before, approved = log.last_verdicts(), log.approvals()
@@ -107,8 +107,11 @@ def observe(watched: Watched, now: datetime) -> Round:
 
 
 def _bring_up_to_date(log: IncidentLog, seen: Seen, now: datetime) -> list[IncidentEntry]:
-    """Write down what is new; returns the incidents that ended."""
+    """Write down what is new; returns the incidents that ended. While it is blind, only what it is blind by counts."""
     lasting = log.open_ones()
+    if seen.blind:
+        seen_now = {(one.target, one.symptom) for one in seen.sightings}
+        lasting = [one for one in lasting if (one.target, one.symptom) in seen_now]
     repairs = log.repairs_since(min((one.opened_at for one in lasting), default=now))
     helped = [one.incident for one in repairs if one.outcome == HELPED]
     closed = []

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sutazai_ops.errors import OpsError
+from sutazai_ops.errors import OpsError, Refused
 from sutazai_ops.ledger import IncidentEventEntry, RepairEntry
 from sutazai_ops.lock import Held, exclusive, held_by
 from sutazai_ops.monitoring.now import RECORDED
@@ -25,7 +25,7 @@ from sutazai_ops.remediation.diagnostics import collect
 from sutazai_ops.remediation.observe import observe
 from sutazai_ops.remediation.playbooks import playbook_of
 from sutazai_ops.remediation.seeing import see
-from sutazai_ops.remediation.situation import DID_NOT_HELP, HELPED, WORSE
+from sutazai_ops.remediation.situation import DID_NOT_HELP, HELPED, NOTHING, WORSE
 from sutazai_ops.remediation.verdict import Kind
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ def _act(watched: Watched, incident: IncidentEntry, rung: Rung, clock: Clock) ->
     ran = incident.target in see(watched.here, watched.rulebook, clock.now()).running
     try:
         note = ACTIONS[rung.act](watched.here, incident)
+    except Refused as refused:
+        return NOTHING, refused.what
     except OpsError as error:
         return "failed", error.what
     clock.sleep(rung.grace)

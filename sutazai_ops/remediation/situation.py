@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 HELPED = "helped"
 """The outcome of a repair after which what was broken is whole."""
 DID_NOT_HELP = "did not help"
+NOTHING = "nothing to do"
+"""The outcome of one that found nothing that it could do: it has cost nothing, and counts in no cap."""
 WORSE = "made it worse"
 """The outcome of a repair after which what ran before does not run."""
 

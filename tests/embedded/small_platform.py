@@ -43,6 +43,11 @@ service-down:
   ladder:
     - {act: restart, costs: 1s, grace: 1s, polls: 2, verify: {signal: service_down, below: 1}}
     - {act: recreate, costs: 1s, grace: 1s, polls: 2}
+monitoring:
+  persists: 2s
+  grace: 0s
+  ladder:
+    - {act: restart, when: [measures], costs: 1s, grace: 1s, polls: 2}
 """
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from small_platform import judged, reason, watched_platform
 from typer.testing import CliRunner
 
 from sutazai_ops.cli import app
+from sutazai_ops.remediation import seeing
 from sutazai_ops.remediation.observe import Watched, observe
 from sutazai_ops.remediation.verdict import Kind, Reason
 from sutazai_ops.settings import as_environment
@@ -78,18 +79,25 @@ def test_what_is_down_becomes_an_incident_and_the_cause_alone_would_be_repaired(
     assert [one.outcome for one in here.ledger.incidents.recent(9) if str(one.number) == number] == ["by a person"]
 
 
-def test_where_nothing_answers_nothing_is_decided_but_that(here):
+def test_where_nothing_answers_nothing_is_decided_but_about_what_does_not_answer(here, monkeypatch):
     watched = Watched.of(here)
     judged(watched, lambda found: True)
     here.engine.stop("exporter")
     try:
-        before = [one.number for one in here.ledger.incidents.open_ones()]
+        before = {one.number: one for one in here.ledger.incidents.open_ones()}
         found = observe(watched, datetime.now(UTC))
         assert found.blind
-        assert {one.verdict.reason for one in found.judged} <= {Reason.BLIND, Reason.WITH_A_PERSON}
-        assert [one.number for one in here.ledger.incidents.open_ones()] == before
+        assert {one.incident.number: one.incident for one in found.judged} == before
+        monkeypatch.setattr(seeing, "BLIND_FOR", timedelta())
+        found = observe(watched, datetime.now(UTC))
+        mine = next(one for one in found.judged if one.incident.target == "exporter")
+        assert (mine.incident.symptom, mine.verdict.reason) == ("monitoring", Reason.PERSISTENCE)
+        others = [one for one in found.judged if one is not mine]
+        assert {one.verdict.reason for one in others} <= {Reason.BLIND, Reason.WITH_A_PERSON}
+        assert {one.incident.number: one.incident for one in others} == before
     finally:
         here.engine.start("exporter")
+    judged(watched, lambda found: reason(found, "exporter") is Reason.RECOVERING)
 
 
 def test_the_mode_is_shown_and_changed_for_everybody(run):

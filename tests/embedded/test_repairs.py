@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import closing, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
@@ -28,7 +28,7 @@ from sutazai_ops.errors import Refused, Unsupported
 from sutazai_ops.ledger import IncidentEntry, ModeEntry, RepairEntry
 from sutazai_ops.lock import exclusive
 from sutazai_ops.orchestration import Operations
-from sutazai_ops.remediation import repair
+from sutazai_ops.remediation import repair, seeing
 from sutazai_ops.remediation.actions import ACTIONS
 from sutazai_ops.remediation.actions.queries import Patience, end, servers_of
 from sutazai_ops.remediation.actions.queues import dead_letter
@@ -38,6 +38,7 @@ from sutazai_ops.remediation.follow import Follower
 from sutazai_ops.remediation.observe import Watched, observe
 from sutazai_ops.remediation.playbook import Action
 from sutazai_ops.remediation.repair import carry_out, finish_dead, lock_of
+from sutazai_ops.remediation.situation import NOTHING
 from sutazai_ops.remediation.verdict import Kind, Reason
 from sutazai_ops.settings import AlertSettings, as_environment
 
@@ -350,8 +351,8 @@ def test_what_no_release_has_is_neither_made_anew_nor_put_back(here, watched):
             ACTIONS[action](here, incident_at("cache"))
 
 
-def test_an_action_that_cannot_be_done_is_a_repair_that_failed(here, watched):
-    """The next rung is then tried: a repair that failed is not repeated."""
+def test_an_action_that_finds_nothing_to_do_is_not_tried_again(here, watched):
+    """The next rung is then tried."""
     set_mode(here, "act")
     log = here.ledger.incidents
     here.engine.stop("cache")
@@ -366,7 +367,7 @@ def test_an_action_that_cannot_be_done_is_a_repair_that_failed(here, watched):
     )
     follow(watched, lambda: [one for one in log.open_ones() if one.escalated_at and one.target == "cache"], 120)
     (done,) = [one for one in log.repairs_since(datetime.now(UTC).replace(year=2000)) if one.target == "cache"]
-    assert (done.rung, done.outcome, done.note) == ("recreate", "failed", "no release has cache")
+    assert (done.rung, done.outcome, done.note) == ("recreate", NOTHING, "no release has cache")
 
 
 class Here(Operations):
@@ -432,6 +433,18 @@ def test_a_tick_of_the_sensor_launches_a_run_that_ends_a_repair_whose_program_di
     (ended,) = [one for one in log.repairs_of(due.incident.number) if one.id == dead.id]
     assert (ended.outcome, "ended half-way" in ended.note) == ("helped", True)
     assert state_of(here, "cache") is State.RUNNING
+
+
+def test_what_sees_is_started_again_when_nothing_can_be_seen_without_it(here, watched, monkeypatch):
+    monkeypatch.setattr(seeing, "BLIND_FOR", timedelta(seconds=2))
+    set_mode(here, "act")
+    here.engine.stop("exporter")
+    follow(watched, lambda: [one for one in here.ledger.incidents.recent(9) if one.target == "exporter"])
+    (mine,) = [one for one in here.ledger.incidents.open_ones() if one.target == "exporter"]
+    follow(watched, lambda: any(one.ended_at for one in here.ledger.incidents.repairs_of(mine.number)))
+    (done,) = here.ledger.incidents.repairs_of(mine.number)
+    assert (done.rung, done.outcome) == ("restart", "helped")
+    assert state_of(here, "exporter") is State.RUNNING
 
 
 def test_a_tick_in_which_nothing_is_broken_skips(here, watched):

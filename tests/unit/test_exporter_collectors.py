@@ -444,7 +444,7 @@ class TestWhatThereIs:
         return {one.name for one in collectors_for(watch, lambda: services, Board(), Tallies())}
 
     def test_there_is_a_collector_only_for_what_there_is_to_measure(self, tmp_path):
-        always = {"engine", "clock", "drift", "maintenance"}
+        always = {"engine", "clock", "drift", "maintenance", "remediation"}
         assert self.names(tmp_path) == always
         assert self.names(tmp_path, engine="embedded") == always | {"host"}
         assert self.names(tmp_path, OLLAMA) == always | {"models", "inference"}

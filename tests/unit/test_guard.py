@@ -14,7 +14,7 @@ from guard_situations import DUE, HOUR, INCIDENT, MINUTE, NOW, PLAYBOOK, given_t
 from sutazai_ops.remediation import guard
 from sutazai_ops.remediation.guard import RULES, decide
 from sutazai_ops.remediation.playbook import NO_PLAYBOOK, Check
-from sutazai_ops.remediation.situation import Closure
+from sutazai_ops.remediation.situation import NOTHING, Closure
 from sutazai_ops.remediation.verdict import Kind, Mode, Reason
 
 SECOND = timedelta(seconds=1)
@@ -185,6 +185,16 @@ def test_turns_before_the_last_repair_are_not_flapping():
     assert decide(given_that(incident={"changes": changes})).reason is Reason.FLAPPING
     repaired = [repair(started_at=NOW - 26 * MINUTE)]
     assert decide(given_that(incident={"changes": changes}, world={"repairs": repaired})).kind is Kind.ACT
+
+
+def test_what_found_nothing_to_do_keeps_nothing_else_from_being_done_and_is_not_tried_again():
+    found_nothing = [
+        repair(id=n, incident=n, rung="end-queries", started_at=NOW - n * MINUTE, ended_at=NOW, outcome=NOTHING)
+        for n in range(1, 7)
+    ]
+    assert decide(given_that(world={"repairs": found_nothing})).kind is Kind.ACT
+    mine = repair(incident=INCIDENT.number, rung="restart", started_at=NOW, ended_at=NOW, outcome=NOTHING)
+    assert decide(given_that(world={"repairs": [mine]})).rung == "recreate"
 
 
 def test_what_mends_the_monitoring_works_while_it_is_blind():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
 
-from .platform import WITHIN_SECONDS, Watched
+from .platform import WITHIN_SECONDS, Watched, await_all
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -36,3 +39,21 @@ def test_of_a_dead_database_it_is_known_that_what_stands_on_it_is_not_to_be_repa
             time.sleep(5)
     finally:
         watched.containers()["postgres"].start()
+
+
+def test_a_watch_that_is_killed_is_told_by_others(watched: Watched):
+    sink = watched.sink
+    sink.forget()
+    command = [sys.executable, "-m", "sutazai_ops.cli", "remediation", "watch", "--every", "1"]
+    looked = watched.home / "remediation" / "last-round"
+    watch = subprocess.Popen(command, env={**os.environ, **watched.environment}, stdout=subprocess.DEVNULL)
+    try:
+        await_all({"it looks": looked.exists})
+    finally:
+        watch.kill()
+        watch.wait()
+    await_all({"remediation_asleep": lambda: sink.fired("remediation_asleep")})
+    assert watched.ops("remediation", "mode", "off").returncode == 0
+    await_all({"remediation_asleep": lambda: sink.resolved("remediation_asleep")})
+    assert watched.ops("remediation", "mode", "observe").returncode == 0
+    looked.unlink()

@@ -14,6 +14,7 @@ from sutazai_ops.monitoring.exporter.collectors.host import HostCollector
 from sutazai_ops.monitoring.exporter.collectors.maintenance import MaintenanceCollector
 from sutazai_ops.monitoring.exporter.collectors.models import InferenceCollector, ModelsCollector
 from sutazai_ops.monitoring.exporter.collectors.queues import QueuesCollector
+from sutazai_ops.monitoring.exporter.collectors.remediation import RemediationCollector
 from sutazai_ops.monitoring.exporter.collectors.watched import WatchedCollector, kind_of
 from sutazai_ops.monitoring.servers import is_ollama
 
@@ -37,6 +38,7 @@ def collectors_for(
     yield ClockCollector(interval=interval)
     yield DriftCollector(settings, services, interval=interval)
     yield MaintenanceCollector(settings, services, watch.worked_on, interval=interval)
+    yield RemediationCollector(settings, interval=interval)
     if engine.name == "embedded":
         yield HostCollector(settings.home, interval=interval)
     if any(service.queues for service in services()):

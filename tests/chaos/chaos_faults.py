@@ -1,0 +1,224 @@
+"""What is broken: how, how it stays so, when it is whole again, and how a person mends it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from chaos_platform import Broken, await_true
+from chaos_traffic import Traffic
+
+from sutazai_ops.remediation.incidents import HOST
+
+SERVED_SECONDS = 5.0
+"""So long every request has to be answered until users count as served again."""
+BACKEND, AGENT = ("backend", 8000), 8080
+LEAKY = "ai-engineer"
+LOOPING = "code-improver"
+FLAPPING = "qa-validator"
+POISON = 8
+"""Entries that no agent can finish: more than there are agents."""
+
+
+@dataclass
+class Broke:
+    """A fault that is on."""
+
+    is_whole: Callable[[], bool]
+    keep: Callable[[], None] = lambda: None
+    """Called each second, for what goes on being broken."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to break it."""
+
+    what: str
+    """In one sentence."""
+    target: str
+    """The service that is broken."""
+    break_it: Callable[[Broken, Traffic], Iterator[Broke]]
+    """A context: broken inside, and mended as a person would mend it at its end."""
+    lasts: float = 180.0
+    """How long it is watched, at the most, until the harness mends it."""
+    is_of_the_host: bool = False
+    """Whether it touches what other projects on the same engine share."""
+
+    def broken(self, platform: Broken, traffic: Traffic):
+        """The context."""
+        return contextmanager(self.break_it)(platform, traffic)
+
+
+def served(traffic: Traffic) -> bool:
+    return traffic.is_served(SERVED_SECONDS, time.monotonic())
+
+
+def kill(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
+    platform.kill("backend")
+    yield Broke(lambda: served(traffic))
+    platform.start("backend")
+
+
+def hang(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
+    platform.fault("backend", "hang", 8000)
+    yield Broke(lambda: served(traffic))
+    with suppress(requests.RequestException):
+        platform.fault("backend", None, 8000)
+
+
+def crash_loop(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
+    """It ends five seconds after each start, whatever is done."""
+    up_since: list[float] = []
+
+    def keep() -> None:
+        if not platform.answers(LOOPING, AGENT, "/"):
+            up_since.clear()
+        elif not up_since:
+            up_since.append(time.monotonic())
+        elif time.monotonic() - up_since[0] >= 5:
+            up_since.clear()
+            with suppress(requests.RequestException, AssertionError):
+                platform.fault(LOOPING, "crash")
+
+    platform.fault(LOOPING, "crash")
+    yield Broke(lambda: False, keep)
+
+
+def leak(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
+    """Ten mebibytes a second until the kernel ends it."""
+    before = _restarts(platform, "backend")
+    platform.fault("backend", "leak", 8000)
+    yield Broke(lambda: _restarts(platform, "backend") != before and served(traffic))
+    platform.restart("backend")
+
+
+def disk(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
+    """A file system of 64 MB, filled to nine tenths and more, which node exporter sees where mounts are shared."""
+    image, mounted = Path(platform.home / "small.img"), Path("/mnt") / platform.name
+    with image.open("wb") as file:
+        file.truncate(64_000_000)
+    mounted.mkdir()
+    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
+    subprocess.run(["mount", "-o", "loop", str(image), str(mounted)], check=True)
+    (mounted / "filler").write_bytes(bytes(55_000_000))
+    yield Broke(lambda: not (mounted / "filler").exists())
+    subprocess.run(["umount", str(mounted)], check=True)
+    mounted.rmdir()
+
+
+def locks(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
+    """A report that has run for six minutes takes a lock on the table that everybody needs, and goes on.
+
+    What is ended has to have run for five, so it was begun when the platform was, and waits until its turn.
+    """
+    report = platform.reports.pop()
+    await_true(lambda: time.monotonic() - report.begun > REPORT_RUNS_SECONDS, REPORT_RUNS_SECONDS)
+    report.lock()
+    yield Broke(lambda: served(traffic))
+    with platform.connect() as person:
+        person.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()",
+            ["%LOCK TABLE tasks%"],
+        )
+
+
+REPORT_RUNS_SECONDS = 305
+"""`Patience.blocking` of actions/queries.py, and a little more."""
+
+
+def poison(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
+    """Tasks that the backend does not know: each agent that takes one puts it back, and takes it again."""
+    for number in range(POISON):
+        task = {"id": 10**12 + number, "prompt": "poison", "queued_at": time.time()}
+        platform.redis("RPUSH", "agent:tasks", json.dumps(task))
+    yield Broke(lambda: _works(traffic))
+    for key in ("agent:tasks", *platform.redis("KEYS", "agent:working:*").split()):
+        for entry in platform.redis("LRANGE", key, "0", "-1").splitlines():
+            if "poison" in entry:
+                platform.redis("LREM", key, "0", entry)
+
+
+def _works(traffic: Traffic) -> bool:
+    """Whether a task that is given now is done at once."""
+    task = traffic.give_task()
+    return task is not None and await_true(lambda: traffic.state_of(task) == "done", 4)
+
+
+def bad_release(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
+    """A release that passes its probes, and then takes more and more memory."""
+    good = f"{{<<: *agent-environment, AGENT_NAME: {LEAKY}}}"
+    bad = f"{{<<: *agent-environment, AGENT_NAME: {LEAKY}, FAULT: leak}}"
+    platform.edit("core.yaml", good, bad)
+    platform.ops("deploy", "--yes", "--services", LEAKY)
+    yield Broke(lambda: "FAULT=leak" not in platform.containers()[LEAKY].attrs["Config"]["Env"])
+    platform.edit("core.yaml", bad, good)
+    platform.must("deploy", "--yes", "--services", LEAKY)
+
+
+def prometheus(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
+    platform.kill("prometheus")
+    yield Broke(lambda: platform.answers("prometheus", 9090, "/-/ready"))
+    platform.start("prometheus")
+
+
+def postgres(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
+    platform.kill("postgres")
+    yield Broke(lambda: served(traffic))
+    platform.start("postgres")
+
+
+def flap(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
+    """Away for fifteen seconds, there for twenty-five, again and again; each time it comes back by itself."""
+    begun = time.monotonic()
+    is_away: list[bool] = [False]
+
+    def keep() -> None:
+        away = (time.monotonic() - begun) % 40 < 15
+        if away != is_away[0]:
+            is_away[0] = away
+            with suppress(requests.RequestException):
+                platform.fault(FLAPPING, "hang" if away else None, AGENT)
+
+    keep()
+    yield Broke(lambda: False, keep)
+    with suppress(requests.RequestException):
+        platform.fault(FLAPPING, None, AGENT)
+
+
+def daemon(command: str) -> Callable[[Broken, Traffic], Iterator[Broke]]:
+    """Docker itself, started again by a command that the caller gives."""
+
+    def break_it(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
+        subprocess.run(command, shell=True, check=True)
+        yield Broke(lambda: served(traffic))
+        for service in platform.deployed:
+            platform.start(service)
+
+    return break_it
+
+
+def _restarts(platform: Broken, service: str) -> tuple[int, str]:
+    container = platform.containers()[service]
+    return container.attrs["RestartCount"], container.attrs["State"]["StartedAt"]
+
+
+FAULTS = {
+    "kill": Fault("the backend is killed", "backend", kill),
+    "hang": Fault("the backend answers nobody any more", "backend", hang, 240),
+    "crash-loop": Fault("an agent ends five seconds after each start", LOOPING, crash_loop, 300),
+    "leak": Fault("the backend leaks until the kernel ends it", "backend", leak, 240),
+    "disk": Fault("a small disk is filled", HOST, disk, is_of_the_host=True),
+    "locks": Fault("a report locks the table that everybody needs", "postgres", locks, 300),
+    "poison": Fault("the queue is stuffed with what no agent can finish", "redis", poison, 240),
+    "bad-release": Fault("a release leaks after its probes", LEAKY, bad_release, 300),
+    "prometheus": Fault("Prometheus is killed", "prometheus", prometheus),
+    "postgres": Fault("PostgreSQL is killed, with all that stand on it", "postgres", postgres),
+    "flap": Fault("an agent is away for a quarter of a minute, again and again", FLAPPING, flap, 240),
+}
+DAEMON = "daemon"

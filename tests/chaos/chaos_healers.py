@@ -1,0 +1,133 @@
+"""Who mends: nobody, a plain loop that restarts what is unhealthy, and the remediation itself."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import docker
+from chaos_platform import Broken
+
+from sutazai_ops.ledger import Ledger, RepairEntry
+
+
+@dataclass
+class Healer:
+    """What it saw and did since a fault began, in seconds from then."""
+
+    detected: float | None = None
+    verdict: str = ""
+    actions: list[str] = field(default_factory=list)
+    given_to_a_person: float | None = None
+    patience: float = math.inf
+    """Seconds after which nothing is to be expected of it."""
+    target: str = ""
+    begun: float = field(default_factory=time.monotonic)
+    is_done: bool = False
+    """Whether it says that nothing more will be done."""
+
+    def begin(self, begun: float, target: str) -> None:
+        """A fault of the target begins now; what was done before belongs to another."""
+        self.begun, self.target, self.detected, self.actions[:] = begun, target, None, []
+
+    def look(self, _begun: datetime) -> None:
+        """Bring what it saw and did up to date."""
+
+
+@contextmanager
+def nobody(_platform: Broken) -> Iterator[Healer]:
+    """The mode `off`, with nothing that watches."""
+    yield Healer(patience=60)
+
+
+@contextmanager
+def naive_loop(platform: Broken) -> Iterator[Healer]:
+    """A plain restart-when-unhealthy loop, as people run beside Compose; labelled so wherever it is shown.
+
+    Every five seconds it restarts every container that its health check calls unhealthy, or that is not running.
+    """
+    healer, stopped = Healer(verdict="restart whatever is unhealthy"), threading.Event()
+
+    def restart_what_is_unhealthy() -> None:
+        while not stopped.wait(5):
+            for service, container in platform.containers().items():
+                if container.health == "unhealthy" or container.status == "exited":
+                    if healer.detected is None:
+                        healer.detected = time.monotonic() - healer.begun
+                    try:
+                        container.restart(timeout=10)
+                    except docker.errors.APIError:
+                        continue
+                    healer.actions.append(f"restart {service}")
+
+    thread = threading.Thread(target=restart_what_is_unhealthy)
+    thread.start()
+    try:
+        yield healer
+    finally:
+        stopped.set()
+        thread.join()
+
+
+class Remediation(Healer):
+    """`sutazai-ops remediation watch` in the mode `act`, and what the ledger has of it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__()
+        self.log = ledger.incidents
+
+    def look(self, begun: datetime) -> None:
+        now = datetime.now(UTC)
+        since = [one for one in self.log.between(begun, now) if one.opened_at >= begun]
+        mine = [one for one in since if one.target == self.target]
+        if not mine:
+            return
+        self.detected = min((min([one.opened_at, *one.changes]) - begun).total_seconds() for one in mine)
+        repairs = self.log.repairs_since(begun)
+        self.actions = [f"{one.rung} {one.target} ({one.outcome or 'under way'})" for one in repairs]
+        told = [one.escalated_at for one in mine if one.escalated_at]
+        self.given_to_a_person = (min(told) - begun).total_seconds() if told else None
+        others = Counter(filter(None, (self._decided(one) for one in since if one not in mine)))
+        said = [*filter(None, map(self._decided, mine)), *(f"{n} beside it: {text}" for text, n in others.items())]
+        self.verdict = "; ".join(said)
+        self.is_done = bool(told) and all(one.escalated_at or one.broken_since is None for one in mine)
+        self.is_done = self.is_done and not _is_under_way(repairs)
+
+    def _decided(self, incident) -> str:
+        """What was decided first that is not waiting for it to last, or to be seen whole."""
+        said = [one for one in self.log.verdicts_of(incident.number) if one.kind in {"act", "escalate", "skip"}]
+        if not said:
+            return ""
+        first = said[0]
+        return f"{first.kind} {first.rung}".rstrip() + f", {first.reason}"
+
+
+def _is_under_way(repairs: list[RepairEntry]) -> bool:
+    return any(one.ended_at is None for one in repairs)
+
+
+@contextmanager
+def remediation(platform: Broken) -> Iterator[Healer]:
+    """The real one, as somebody runs it; each fault is the first of its day: the ledger forgets those before."""
+    platform.forget()
+    assert platform.ops("remediation", "mode", "act").returncode == 0
+    command = [sys.executable, "-m", "sutazai_ops.cli", "remediation", "watch", "--every", "2"]
+    with (platform.home / "watch.log").open("ab") as log:
+        watch = subprocess.Popen(command, env=platform.whole_environment, stdout=log, stderr=log)
+        try:
+            yield Remediation(platform.ledger)
+        finally:
+            watch.terminate()
+            watch.wait(300)
+            platform.ops("remediation", "mode", "off")
+
+
+HEALERS = {"no remediation": nobody, "naive restart loop": naive_loop, "remediation": remediation}

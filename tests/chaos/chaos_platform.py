@@ -1,0 +1,181 @@
+"""The watched platform of tests/docker/watched, made ready to be broken: backed up, with a quick pace if wanted."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import docker
+import psycopg
+import requests
+import yaml
+from watched.platform import Watched
+
+from sutazai_ops.ledger import Ledger, open_ledger
+from sutazai_ops.remediation.playbooks import PACKAGED
+from sutazai_ops.settings import Settings
+
+QUICK = {"persists": 20, "grace": 10, "polls": 2}
+"""At most so many seconds, and looks, where the pace is quick."""
+
+
+class Report:
+    """A query of a user that runs, and later takes a lock on the table that everybody needs."""
+
+    def __init__(self, platform: Broken, key: int) -> None:
+        self.begun, self._key, self._gate = time.monotonic(), key, platform.connect()
+        self._gate.execute("SELECT pg_advisory_lock(%s)", [key])
+        threading.Thread(target=self._run, args=(platform,), daemon=True).start()
+
+    def lock(self) -> None:
+        """Let it take its lock."""
+        self._gate.execute("SELECT pg_advisory_unlock(%s)", [self._key])
+        self._gate.close()
+
+    def _run(self, platform: Broken) -> None:
+        # One text, so that to the server it is one query that has run since then.
+        text = f"SELECT pg_advisory_xact_lock({self._key}); LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE"
+        with suppress(psycopg.Error), platform.connect() as session:
+            session.execute(f"BEGIN; {text}; SELECT pg_sleep(900)")
+
+
+class Broken(Watched):
+    """The platform that is broken and mended."""
+
+    reports: list[Report]
+
+    @property
+    def whole_environment(self) -> Mapping[str, str]:
+        return {**os.environ, **self.environment}
+
+    @property
+    def deployed(self) -> list[str]:
+        # Two agents show what seven would, and the machine has two processors.
+        spared = {"deployment-automation-master", "ollama-integration-specialist", "senior-ai-engineer"}
+        return [name for name in super().deployed if name not in spared]
+
+    @property
+    def ledger(self) -> Ledger:
+        return open_ledger(Settings(home=self.home))
+
+    @property
+    def address_of_users(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def make_ready(self, *, is_quick: bool) -> None:
+        """Roll out, back up, and write the playbooks."""
+        self._leave_the_host_out()
+        self.environment = {
+            **self.environment,
+            "SUTAZAI_REMEDIATION__MAY_DISRUPT": '["postgres"]',
+            "SUTAZAI_SLO__GATE": "off",
+        }
+        if is_quick:
+            (self.home / "playbooks.yaml").write_text(quick_playbooks())
+            self.environment["SUTAZAI_REMEDIATION__PLAYBOOKS"] = str(self.home / "playbooks.yaml")
+        self.must("deploy", "--yes", "--services", ",".join(self.deployed))
+        self.containers()["ollama"].exec_run(["ollama", "pull", "tinyllama"])
+        self.must("backup", "run")
+
+    def begin_reports(self, count: int) -> None:
+        """Begin so many reports that will lock a table at their turn."""
+        self.reports = [Report(self, key) for key in range(1, count + 1)]
+
+    def must(self, *arguments: str) -> None:
+        """Run `sutazai-ops`, which has to end well."""
+        done = self.ops(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _leave_the_host_out(self) -> None:
+        """What the machine is busy with besides is none of the platform's faults."""
+        file = self.home / "thresholds.yaml"
+        quick = yaml.safe_load(file.read_text())
+        quick |= {"host_cpu_high": None, "host_memory_high": None, "service_cpu_high": None}
+        quick["http_slow"]["above"] = 1.0
+        file.write_text(yaml.safe_dump(quick))
+
+    def forget(self) -> None:
+        """Close every incident and forget every repair, so that what comes next is the first of its day."""
+        ledger = self.ledger
+        for one in ledger.incidents.open_ones():
+            ledger.incidents.close(one.number, datetime.now(UTC), "chaos", "")
+        with ledger._engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM repairs")
+
+    def is_well(self) -> bool:
+        """Whether every container of it runs and is healthy, and nothing that pages fires."""
+        unwell = [
+            name
+            for name, one in self.containers().items()
+            if one.status != "running" or one.health in {"unhealthy", "starting"}
+        ]
+        with suppress(requests.RequestException, KeyError):
+            return not unwell and not self.prometheus("signal:service_down > 0")
+        return False
+
+    def connect(self) -> psycopg.Connection:
+        """A session of a user of the database."""
+        password = (self.home / "secrets" / "postgres-password").read_text().strip()
+        return psycopg.connect(
+            host=self.address("postgres"), user="sutazai", dbname="sutazai", password=password, autocommit=True
+        )
+
+    def not_done(self, tasks: list[int]) -> list[int]:
+        """Those of some tasks that no agent has brought to an end, whether or not the database has them."""
+        with self.connect() as user:
+            found = user.execute("SELECT id FROM tasks WHERE state <> 'queued' AND id = ANY(%s)", [tasks]).fetchall()
+        return sorted(set(tasks) - {number for (number,) in found})
+
+    def kill(self, service: str) -> None:
+        self.containers()[service].kill()
+
+    def start(self, service: str) -> None:
+        with suppress(docker.errors.APIError):
+            self.containers()[service].start()
+
+    def restart(self, service: str) -> None:
+        self.containers()[service].restart(timeout=1)
+
+    def answers(self, service: str, port: int, path: str = "/health") -> bool:
+        """Whether it says that it is well."""
+        try:
+            return requests.get(f"http://{self.address(service)}:{port}{path}", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Change one place of a phase's file."""
+        path = Path(self.folder / file)
+        text = path.read_text()
+        assert text.count(old) == 1, (file, old)
+        path.write_text(text.replace(old, new))
+
+
+def quick_playbooks() -> str:
+    """The packaged ones, each of whose waits is cut short."""
+    found = yaml.safe_load(PACKAGED.read_text())
+    for playbook in found.values():
+        playbook["persists"] = _at_most(playbook.get("persists", "90s"), QUICK["persists"])
+        for rung in playbook.get("ladder", ()):
+            rung["grace"] = _at_most(rung.get("grace", "30s"), QUICK["grace"])
+            rung["polls"] = QUICK["polls"]
+    return yaml.safe_dump(found)
+
+
+def _at_most(length: str, most: int) -> str:
+    return length if length == "0s" else f"{most}s"
+
+
+def await_true(claim, within: float) -> bool:
+    """Whether it became true in time."""
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        if claim():
+            return True
+        time.sleep(1)
+    return False
