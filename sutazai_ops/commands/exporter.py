@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sutazai_ops.installation import Installation
     from sutazai_ops.monitoring.exporter.exporter import Exporter
     from sutazai_ops.monitoring.exporter.serve import Ask
+    from sutazai_ops.monitoring.thresholds import Rulebook
     from sutazai_ops.slo.objective import Objective
 
 app = typer.Typer()
@@ -40,6 +42,7 @@ def exporter(
     from sutazai_ops.monitoring.exporter.exporter import Exporter
     from sutazai_ops.monitoring.exporter.measuring import Watch
     from sutazai_ops.monitoring.exporter.program import run
+    from sutazai_ops.monitoring.exporter.prometheus_api import NOTHING
     from sutazai_ops.monitoring.exporter.sources import Sources
     from sutazai_ops.monitoring.notify import notifiers
 
@@ -47,9 +50,10 @@ def exporter(
     sources = Sources(here.settings, _read_all)
     watch = Watch(here.settings, here.engine, here.store, lambda: meant_to_run(here), _worked_on(here))
     told = notifiers(here.settings.alerts, here.platform, here.engine)
-    exporter = Exporter(watch, told)
+    is_alone = here.engine.name == "embedded"
+    exporter = Exporter(watch, told, _budgets(here) if is_alone else NOTHING)
     _write_the_status_page(here, exporter)
-    if here.engine.name == "embedded":
+    if is_alone:
         _keep_facts(here, exporter)
         _keep_capacity(here, exporter)
     run(exporter, address, here.settings.monitoring.port if port is None else port, sources)
@@ -101,12 +105,28 @@ def _keep_facts(here: Installation, exporter: Exporter) -> None:
     """Of the objectives, where there is no Prometheus to ask for them later."""
     from sutazai_ops.deployment.meant import meant_to_run
     from sutazai_ops.monitoring.exporter.schedule import Work
-    from sutazai_ops.slo import promises_of
+    from sutazai_ops.slo import burn_here, promises_of
     from sutazai_ops.slo.embedded import EVERY_SECONDS, Keeper
 
     alerting = exporter.alerting
     keeper = Keeper(lambda: promises_of(here, meant_to_run(here)), alerting.samples, lambda: alerting.lock)
-    exporter.add(Work("facts", EVERY_SECONDS, keeper.keep), {})
+
+    def keep() -> None:
+        keeper.keep()
+        # Objectives come and go with services; of a file that is wrong the keeper has told.
+        with suppress(OpsError):
+            alerting.record(burn_here.recordings(_objectives(here).values()))
+
+    exporter.add(Work("facts", EVERY_SECONDS, keep), {})
+    exporter.note(burn_here.sentence())
+
+
+def _budgets(here: Installation) -> Rulebook:
+    """What of the alerts on budgets is evaluated where there is no Prometheus."""
+    from sutazai_ops.slo import burn_here
+    from sutazai_ops.slo.generated import page_url
+
+    return burn_here.rulebook(page_url(here.settings))
 
 
 def _keep_capacity(here: Installation, exporter: Exporter) -> None:

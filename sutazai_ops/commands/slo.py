@@ -41,17 +41,20 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write i
 @app.command()
 def status(*, json: AsJson = False) -> None:
     """Every objective over its rolling window, on one screen, the worst first."""
+    from sutazai_ops.slo import burn_here
     from sutazai_ops.slo.period import rolling
 
     terminal, promises, now = Terminal(), _promises(), datetime.now(UTC)
     stale = _update(terminal, promises, promises.due(now), now, json=json)
     report = promises.report(rolling(now.date() + DAY, 30))
+    alerts = burn_here.sentence() if promises.keeps_itself else ""
     facts = {
         "facts_as_of": report.facts_as_of,
         "stale": stale,
+        "alerts_not_evaluated": list(burn_here.NOT_EVALUATED) if promises.keeps_itself else [],
         "objectives": [_facts(one) for one in report.objectives],
     }
-    terminal.show(facts, lambda: _show_status(terminal, report, stale), json=json)
+    terminal.show(facts, lambda: _show_status(terminal, report, stale, alerts), json=json)
 
 
 @app.command()
@@ -300,7 +303,7 @@ def _facts(one: ObjectiveReport) -> dict[str, Any]:
     }
 
 
-def _show_status(terminal: Terminal, report: Report, stale: str) -> None:
+def _show_status(terminal: Terminal, report: Report, stale: str, alerts: str) -> None:
     from sutazai_ops.reports.figures import exact, left, percent, promised
 
     terminal.say(f"{report.summary.verdict}: {report.summary.sentence}\n")
@@ -323,6 +326,8 @@ def _show_status(terminal: Terminal, report: Report, stale: str) -> None:
     never = [one.name for one in report.objectives if one.counts.measured_minutes == 0]
     if never:
         terminal.say(f"\nnever measured in these 30 days: {', '.join(never)}")
+    if alerts:
+        terminal.say(f"\n{alerts}")
     as_of = exact(report.facts_as_of) if report.facts_as_of else "never"
     terminal.say()
     terminal.facts({"facts as of": f"{as_of}{f' ({stale})' if stale else ''}", "next": "sutazai-ops slo report --open"})

@@ -211,13 +211,14 @@ def _loaded(make: Make, here: "Installation") -> Finding:
 
 
 def _loaded_rules(here: "Installation") -> "list[Rule]":
-    """Where the exporter answers, without those that it evaluates on every engine and that stand in no file."""
+    """Where the exporter answers, without those that stand in no file."""
     from sutazai_ops.monitoring.configuration import rulebook_of
+    from sutazai_ops.monitoring.exporter.prometheus_api import BESIDES
     from sutazai_ops.monitoring.thresholds import Watcher
 
     rulebook = rulebook_of(here.settings, here.platform, here.engine.name)
     own = {one.name for one in rulebook.thresholds.values() if one.watch is Watcher.EXPORTER}
-    return [rule for rule in _prometheus(here).rules() if rule.name not in own]
+    return [rule for rule in _prometheus(here).rules() if rule.name not in own and rule.group != BESIDES]
 
 
 def _generated_rules(make: Make, here: "Installation") -> list[str]:

@@ -75,6 +75,7 @@ class Rule:
     evaluated_at: datetime | None
     error: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,9 @@ class Prometheus:
     def rules(self) -> list[Rule]:
         """Every rule that is loaded; raises as `query`."""
         found = self._ask("rules")
-        return self._read(lambda: [_rule(one) for group in found["data"]["groups"] for one in group["rules"]])
+        return self._read(
+            lambda: [_rule(one, group.get("name", "")) for group in found["data"]["groups"] for one in group["rules"]]
+        )
 
     def targets(self) -> list[Target]:
         """Every target that is scraped; raises as `query`, and where the exporter answers, which scrapes nobody."""
@@ -190,10 +193,10 @@ def _alert(one: Mapping[str, Any]) -> ActiveAlert:
     return ActiveAlert(dict(one["labels"]), dict(one.get("annotations") or {}), one["state"], _moment(one["activeAt"]))
 
 
-def _rule(one: Mapping[str, Any]) -> Rule:
+def _rule(one: Mapping[str, Any], group: str) -> Rule:
     evaluated = _moment(one.get("lastEvaluation") or NEVER)
     labels = dict(one.get("labels") or {})
-    return Rule(one["name"], one["type"], one["query"], evaluated, str(one.get("lastError") or ""), labels)
+    return Rule(one["name"], one["type"], one["query"], evaluated, str(one.get("lastError") or ""), labels, group)
 
 
 def _target(one: Mapping[str, Any]) -> Target:

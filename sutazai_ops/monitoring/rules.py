@@ -91,7 +91,8 @@ def alert_labels(threshold: Threshold, severity: Severity | None = None) -> dict
 
 def runbook_url(threshold: Threshold, runbooks_url: str) -> dict[str, str]:
     """The annotation that leads to the page of the threshold, where it has one."""
-    return {"runbook_url": runbook_of(threshold.name, runbooks_url)} if threshold.runbook else {}
+    address = threshold.page or (runbook_of(threshold.name, runbooks_url) if threshold.runbook else "")
+    return {"runbook_url": address} if address else {}
 
 
 def runbook_of(threshold: str, runbooks_url: str) -> str:

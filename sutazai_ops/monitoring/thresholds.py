@@ -138,6 +138,8 @@ class Threshold(Condition):
     next: str = "sutazai-ops signals"
     """The next command."""
     runbook: Runbook | None = None
+    page: Annotated[str, Field(exclude_if=lambda address: not address)] = ""
+    """The address of what a person reads instead of a runbook."""
 
     def silences(self, threshold: str, service: str, *, beside: str) -> bool:
         """Whether an alert of a threshold says nothing new beside one of this that fires; as Alertmanager is told it.

@@ -53,6 +53,11 @@ class Pair:
         """The name of its alert."""
         return f"budget_burns_{self.factor:g}x".replace(".", "_")
 
+    @property
+    def windows(self) -> str:
+        """Both, for a person."""
+        return f"{_spoken(self.long)} and {_spoken(self.short)}"
+
 
 PAIRS = (
     Pair(14.4, HOUR, STEP, Alerts.PAGE, "a month's budget is gone in two days"),
@@ -66,6 +71,7 @@ SLOW_FROM = 24 * HOUR
 FAST_SECONDS, SLOW_SECONDS = 60, 300
 """How often each group is evaluated."""
 GROUPS = ("objectives", "objectives that burn fast", "objectives that burn slowly")
+SIGNAL, NEXT = "budget_burn", "sutazai-ops slo status"
 BAD, ALL = "objective:bad:5m", "objective:all:5m"
 ALLOWED, LEAST, TOLD = "objective:allowed", "objective:least_failures", "objective:told"
 
@@ -78,9 +84,9 @@ def burn_rules_file(objectives: Mapping[str, Objective], page_url: str) -> str:
         page_url: where docs/slo/when-a-budget-burns.md can be read.
     """
     ones = list(objectives.values())
-    recorded = [rule for objective in ones for rule in _recorded(objective)]
+    of_each = [rule for objective in ones for rule in recorded(objective)]
     groups = [
-        {"name": GROUPS[0], "interval": format_duration(FAST_SECONDS), "rules": recorded},
+        {"name": GROUPS[0], "interval": format_duration(FAST_SECONDS), "rules": of_each},
         _group(GROUPS[1], FAST_SECONDS, [w for w in WINDOWS if w < SLOW_FROM], page_url),
         _group(GROUPS[2], SLOW_SECONDS, [w for w in WINDOWS if w >= SLOW_FROM], page_url),
     ]
@@ -91,18 +97,21 @@ def burn_rules_file(objectives: Mapping[str, Objective], page_url: str) -> str:
 
 def alert_annotations(pair: Pair, page_url: str) -> dict[str, str]:
     """What a person is told of a pair's alert; `{{ $labels.… }}` is Prometheus' own."""
-    windows = f"{_spoken(pair.long)} and {_spoken(pair.short)}"
     return {
-        "summary": f"{{{{ $labels.objective }}}} burns its budget more than {pair.factor:g} times too fast over"
-        f" {windows}: {pair.means}",
-        "next": "sutazai-ops slo status",
+        "summary": summary(pair, "{{ $labels.objective }}", f"{pair.factor:g}"),
+        "next": NEXT,
         "runbook_url": page_url,
     }
 
 
+def summary(pair: Pair, objective: str, factor: str) -> str:
+    """What a person is told; `objective` and `factor` as whoever evaluates it fills them in."""
+    return f"{objective} burns its budget more than {factor} times too fast over {pair.windows}: {pair.means}"
+
+
 def alert_labels(pair: Pair) -> dict[str, str]:
     """The labels of a pair's alert besides those of the objective."""
-    return {"severity": str(pair.severity), "signal": "budget_burn"}
+    return {"severity": str(pair.severity), "signal": SIGNAL}
 
 
 def alert_expression(pair: Pair) -> str:
@@ -132,8 +141,8 @@ def bad_expression(objective: Objective) -> str:
     samples = STEP / objective.every
     match objective.kind:
         case ObjectiveKind.PROBE:
-            up, unknown = _given(objective, "up"), objective.selector("unknown")
-            measured = _measured_share(unknown, window)
+            up = _given(objective, "up")
+            measured = _measured_share(objective, window)
             answered = f"min(avg_over_time({up}{window}))"
             return f"{samples:g} * clamp_min({measured} - {answered}, 0)"
         case ObjectiveKind.FRESHNESS:
@@ -159,8 +168,8 @@ def all_expression(objective: Objective) -> str:
     samples = STEP / objective.every
     match objective.kind:
         case ObjectiveKind.PROBE:
-            up, unknown = _given(objective, "up"), objective.selector("unknown")
-            return f"{samples:g} * {_measured_share(unknown, window)} * (min(avg_over_time({up}{window})) >= bool 0)"
+            up = _given(objective, "up")
+            return f"{samples:g} * {_measured_share(objective, window)} * (min(avg_over_time({up}{window})) >= bool 0)"
         case ObjectiveKind.FRESHNESS:
             return f"{samples:g} * (max(max_over_time({_given(objective, 'age')}{window})) >= bool 0)"
         case ObjectiveKind.LATENCY:
@@ -170,10 +179,14 @@ def all_expression(objective: Objective) -> str:
             return f"sum(increase({_given(objective, 'total')}{window}))"
 
 
-def _measured_share(unknown: Selector | None, window: str) -> str:
+def _measured_share(objective: Objective, window: str) -> str:
+    unknown, stopped = objective.selector("unknown"), objective.selector("stopped")
     if unknown is None:
         return "1"
-    return f"(1 - (max(avg_over_time({unknown}{window})) or vector(0)))"
+    not_made = f"(max(avg_over_time({unknown}{window})) or vector(0))"
+    if stopped is None:
+        return f"(1 - {not_made})"
+    return f"(1 - clamp_min({not_made} - (sum(avg_over_time({stopped}{window})) or vector(0)), 0))"
 
 
 def _given(objective: Objective, key: str) -> Selector:
@@ -182,7 +195,8 @@ def _given(objective: Objective, key: str) -> Selector:
     return selector
 
 
-def _recorded(objective: Objective) -> Iterator[dict[str, Any]]:
+def recorded(objective: Objective) -> Iterator[dict[str, Any]]:
+    """The recording rules of one objective."""
     labels = {"objective": objective.name} | ({"service": objective.service} if objective.service else {})
     yield {"record": BAD, "expr": bad_expression(objective), "labels": labels}
     yield {"record": ALL, "expr": all_expression(objective), "labels": labels}
@@ -194,12 +208,13 @@ def _recorded(objective: Objective) -> Iterator[dict[str, Any]]:
 
 def _group(name: str, seconds: int, windows: Iterable[int], page_url: str) -> dict[str, Any]:
     ones = list(windows)
-    rules = [rule for window in ones for rule in _of_window(window)]
+    rules = [rule for window in ones for rule in of_window(window)]
     alerts = [_alert(pair, page_url) for pair in PAIRS if pair.long in ones]
     return {"name": name, "interval": format_duration(seconds), "rules": [*rules, *alerts]}
 
 
-def _of_window(seconds: int) -> Iterator[dict[str, Any]]:
+def of_window(seconds: int) -> Iterator[dict[str, Any]]:
+    """The recording rules of one window, of all objectives at once."""
     bad, there = _sum(BAD, seconds), _sum(ALL, seconds)
     if seconds != STEP:
         yield {"record": bad_name(seconds), "expr": bad}

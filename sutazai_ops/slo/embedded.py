@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.promql import asked_ranges, evaluate
-from sutazai_ops.slo.burn import HOUR, PAIRS
+from sutazai_ops.slo.burn import HOUR
 from sutazai_ops.slo.facts import DAY_MINUTES, HOURS, Side, combined
 from sutazai_ops.slo.maths import NOTHING
 from sutazai_ops.slo.measure import measure_days
@@ -37,8 +37,6 @@ REMEMBERED = HOUR + 600
 """Seconds: the hour that runs whole, and some time to be late in."""
 YESTERDAY_FOR = timedelta(minutes=10)
 """So long after midnight the day before is still written."""
-LONGEST = max(pair.long for pair in PAIRS if pair.long <= 6 * HOUR)
-"""The longest window of the alerts that fit into memory."""
 
 log = logging.getLogger(__name__)
 

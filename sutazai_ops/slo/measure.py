@@ -111,7 +111,7 @@ def measure(objective: Objective, day: date, source: Source, now: datetime) -> M
     else:
         measured = Measured(day, elapsed)
         if asked.up:
-            ok, probed = survey.probe(asked.up, asked.unknown)
+            ok, probed = survey.probe(asked.up, asked.unknown, asked.stopped)
             measured = replace(measured, ok=ok, probed=probed)
     measured = replace(measured, day=day, elapsed=elapsed)
     if asked.total:
@@ -179,12 +179,18 @@ class _Survey:
                 values[minute] = choose(several)
         return values
 
-    def probe(self, up: Question, unknown: Question | None) -> tuple[list[float], list[float]]:
+    def probe(
+        self, up: Question, unknown: Question | None, stopped: Question | None
+    ) -> tuple[list[float], list[float]]:
         """The share of each minute in which all checks were answered, and in which they were made."""
         answered = self.minutes(up, min)
-        not_made = self.minutes(unknown, max) if unknown else [None] * DAY_MINUTES
+        not_made = [missed or 0.0 for missed in self.minutes(unknown, max)] if unknown else [0.0] * DAY_MINUTES
+        if stopped and any(not_made):
+            # Nobody could be asked, and that is known to be why: users could not ask either.
+            known = self.minutes(stopped, max)
+            not_made = [missed - (down or 0.0) for missed, down in zip(not_made, known, strict=True)]
         probed = [
-            0.0 if share is None else 1.0 - min(1.0, max(0.0, missed or 0.0))
+            0.0 if share is None else 1.0 - min(1.0, max(0.0, missed))
             for share, missed in zip(answered, not_made, strict=True)
         ]
         ok = [min(made, max(0.0, share or 0.0)) for share, made in zip(answered, probed, strict=True)]

@@ -24,6 +24,8 @@ DAY_SECONDS = 86_400
 MAX_WINDOW_DAYS = 90
 """As far back as the status page looks; daily facts reach further, but a budget of a season is nobody's to act on."""
 PROBE_STATE = "sutazai_probe_state"
+SERVICE_STATE, STOPPED = "sutazai_service_state", "stopped|absent"
+"""What does not run has no address that a probe could ask; the signal service_down holds it for down, too."""
 REQUESTS = "http_requests_total"
 DURATION = "http_request_duration_seconds"
 """What a service that keeps the metric contract serves."""
@@ -36,13 +38,13 @@ NEEDED: Mapping[ObjectiveKind, tuple[str, ...]] = {
 }
 """Without which keys a kind cannot be measured."""
 ALLOWED: Mapping[ObjectiveKind, tuple[str, ...]] = {
-    ObjectiveKind.PROBE: ("up", "unknown"),
-    ObjectiveKind.RATIO: ("total", "good", "bad", "up", "unknown"),
-    ObjectiveKind.LATENCY: ("histogram", "within", "up", "unknown"),
+    ObjectiveKind.PROBE: ("up", "unknown", "stopped"),
+    ObjectiveKind.RATIO: ("total", "good", "bad", "up", "unknown", "stopped"),
+    ObjectiveKind.LATENCY: ("histogram", "within", "up", "unknown", "stopped"),
     ObjectiveKind.FRESHNESS: ("age", "within"),
 }
 """Which keys of an indicator mean something for a kind."""
-INDICATOR = ("up", "unknown", "total", "good", "bad", "histogram", "within", "age")
+INDICATOR = ("up", "unknown", "stopped", "total", "good", "bad", "histogram", "within", "age")
 
 
 class Alerts(StrEnum):
@@ -86,6 +88,8 @@ class Objective(Model):
     """Selector of a gauge: 1 where a check from outside was answered, 0 where it was not."""
     unknown: str | None = None
     """Selector of a gauge that is 1 where that check could not be made."""
+    stopped: str | None = None
+    """Selector of a gauge that is 1 where it could not be made because what is checked does not run: that is down."""
     total: str | None = None
     """For a ratio: selector of the counters of all events."""
     good: str | None = None
@@ -132,6 +136,9 @@ class Objective(Model):
             raise ValueError(msg)
         if self.unknown is not None and self.up is None:
             msg = "unknown says of up when it is not known, and there is no up"
+            raise ValueError(msg)
+        if self.stopped is not None and self.unknown is None:
+            msg = "stopped says of unknown when it is known all the same, and there is no unknown"
             raise ValueError(msg)
         return self
 
@@ -209,7 +216,8 @@ def usual_indicator(kind: ObjectiveKind, service: str) -> dict[str, str]:
     def probe(state: str) -> str:
         return str(Selector(PROBE_STATE, (of_service, Matcher("state", "=", state))))
 
-    usual = {"up": probe("ok"), "unknown": probe("unknown")}
+    stopped = Selector(SERVICE_STATE, (of_service, Matcher("state", "=~", STOPPED)))
+    usual = {"up": probe("ok"), "unknown": probe("unknown"), "stopped": str(stopped)}
     if kind is ObjectiveKind.RATIO:
         usual["total"] = str(Selector(REQUESTS, (of_service,)))
         usual["bad"] = str(Selector(REQUESTS, (of_service, Matcher("status", "=~", "5.."))))

@@ -158,7 +158,7 @@ def _of_service(service: Service | None) -> dict[str, Any]:
 def _usual(kind: ObjectiveKind, content: Mapping[str, Any]) -> dict[str, str]:
     """What need not be said of a service; whoever says how it is counted says all of that."""
     usual = usual_indicator(kind, str(content["service"]))
-    for group in (("up", "unknown"), ("total", "good", "bad"), ("histogram",)):
+    for group in (("up", "unknown", "stopped"), ("total", "good", "bad"), ("histogram",)):
         if any(key in content for key in group):
             usual = {key: value for key, value in usual.items() if key not in group}
     return usual
@@ -210,8 +210,8 @@ def _refuse_unasked(read: Read, known: Catalogue | None) -> None:
         )
         known = known.with_recorded(own)
     for key, kind in (
-        ("up", Kind.GAUGE), ("unknown", Kind.GAUGE), ("total", Kind.COUNTER), ("good", Kind.COUNTER),
-        ("bad", Kind.COUNTER), ("age", Kind.GAUGE), ("histogram", Kind.HISTOGRAM),
+        ("up", Kind.GAUGE), ("unknown", Kind.GAUGE), ("stopped", Kind.GAUGE), ("total", Kind.COUNTER),
+        ("good", Kind.COUNTER), ("bad", Kind.COUNTER), ("age", Kind.GAUGE), ("histogram", Kind.HISTOGRAM),
     ):  # fmt: skip
         try:
             selector = objective.selector(key)

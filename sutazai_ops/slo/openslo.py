@@ -9,6 +9,7 @@ never guessed.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import promql_parser as promql
@@ -33,14 +34,15 @@ API = "openslo/v1"
 OURS = "sutazai-ops/"
 """Before the names of our annotations; the specification asks for a prefix."""
 KEPT = (
-    "title", "description", "kind", "criticality", "owner", "runbook", "up", "unknown", "total", "good", "bad",
-    "histogram", "within", "age", "events", "every", "since", "least_events", "least_failures", "alerts", "gate",
-    "journey",
+    "title", "description", "kind", "criticality", "owner", "runbook", "up", "unknown", "stopped", "total",
+    "good", "bad", "histogram", "within", "age", "events", "every", "since", "least_events", "least_failures", "alerts",
+    "gate", "journey",
 )  # fmt: skip
 """What is written as an annotation, where it is not said otherwise."""
 UNITS = {"m": 60, "h": 3600, "d": DAY_SECONDS, "w": 7 * DAY_SECONDS, "M": 30 * DAY_SECONDS}
 """OpenSLO's shorthand; a month is taken for thirty days."""
 WINDOW = "5m"
+OCCURRENCES = "Occurrences"
 
 
 def write(objectives: Iterable[Objective]) -> str:
@@ -68,12 +70,27 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
             raise BadInput(
                 f"{path.name} holds something that is not {API}", where=str(path), remedy="convert it with oslo first"
             )
-    indicators = {str(one["metadata"]["name"]): one["spec"] for one in documents if one.get("kind") == "SLI"}
+    shared = _Shared(_specs(documents, "SLI", path), _specs(documents, "DataSource", path))
     slos = [one for one in documents if one.get("kind") == "SLO"]
-    found = dict(entry for one in slos for entry in _entries(one, indicators, path))
+    found = dict(entry for one in slos for entry in _entries(one, shared, path))
     if not found:
         raise BadInput(f"{path.name} holds no SLO", where=str(path))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the SLOs of a file refer to, by name."""
+
+    indicators: Mapping[str, Any]
+    sources: Mapping[str, Any]
+
+
+def _specs(documents: Iterable[Mapping[str, Any]], kind: str, path: Path) -> dict[str, Any]:
+    try:
+        return {str(one["metadata"]["name"]): one["spec"] for one in documents if one.get("kind") == kind}
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"an object of the kind {kind} lacks {error}", where=str(path)) from None
 
 
 def to_entries(entries: Mapping[str, Mapping[str, Any]]) -> str:
@@ -102,7 +119,7 @@ def _document(objective: Objective) -> dict[str, Any]:
             "service": objective.service or "platform",
             "indicator": {"metadata": {"name": f"{objective.name}-indicator"}, "spec": _indicator(objective)},
             "timeWindow": [{"duration": f"{objective.window_days}d", "isRolling": True}],
-            "budgetingMethod": "Timeslices" if is_sliced else "Occurrences",
+            "budgetingMethod": "Timeslices" if is_sliced else OCCURRENCES,
             "objectives": [threshold],
         },
     }
@@ -146,14 +163,12 @@ def _text(value: Any) -> str:  # noqa: ANN401
     )
 
 
-def _entries(
-    document: Mapping[str, Any], indicators: Mapping[str, Any], path: Path
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _entries(document: Mapping[str, Any], shared: _Shared, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         name = str(document["metadata"]["name"])
         where = f"{path}, SLO {name}"
         spec = document["spec"]
-        indicator = spec["indicator"]["spec"] if "indicator" in spec else indicators[str(spec["indicatorRef"])]
+        indicator = spec["indicator"]["spec"] if "indicator" in spec else shared.indicators[spec["indicatorRef"]]
         objectives = spec["objectives"]
     except (KeyError, TypeError) as error:
         raise BadInput(f"an SLO lacks {error}", where=str(path)) from None
@@ -161,12 +176,13 @@ def _entries(
     ours = {key.removeprefix(OURS): value for key, value in annotations.items() if key.startswith(OURS)}
     for number, one in enumerate(objectives):
         entry = _common(document, spec, one, where)
-        entry |= _ours(ours) if "kind" in ours else _theirs(indicator, one, where)
+        entry |= _ours(ours) if "kind" in ours else _theirs(spec, indicator, one, _Reader(shared, where))
         yield (name if len(objectives) == 1 else f"{name}-{number + 1}"), entry
 
 
 def _common(document: Mapping[str, Any], spec: Mapping[str, Any], one: Mapping[str, Any], where: str) -> dict[str, Any]:
-    target = one.get("target", one["targetPercent"] / 100 if "targetPercent" in one else None)
+    # 99.95 / 100 is not 0.9995 to a computer.
+    target = one.get("target", round(one["targetPercent"] / 100, 10) if "targetPercent" in one else None)
     if target is None:
         raise BadInput("an objective has neither target nor targetPercent", where=where)
     title = document["metadata"].get("displayName")
@@ -181,8 +197,8 @@ def _common(document: Mapping[str, Any], spec: Mapping[str, Any], one: Mapping[s
 
 def _ours(annotations: Mapping[str, str]) -> dict[str, Any]:
     """What we wrote ourselves, read back; durations as a person writes them."""
-    texts = {"title", "description", "kind", "criticality", "owner", "runbook", "up", "unknown", "total", "good", "bad",
-             "histogram", "age", "events", "alerts", "since"}  # fmt: skip
+    texts = {"title", "description", "kind", "criticality", "owner", "runbook", "up", "unknown", "stopped", "total",
+             "good", "bad", "histogram", "age", "events", "alerts", "since"}  # fmt: skip
     found: dict[str, Any] = {}
     for key, value in annotations.items():
         found[key] = value if key in texts else yaml.safe_load(value)
@@ -191,32 +207,70 @@ def _ours(annotations: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _theirs(indicator: Mapping[str, Any], one: Mapping[str, Any], where: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the queries of one SLO."""
+
+    shared: _Shared
+    where: str
+
+    def query(self, metric: Mapping[str, Any] | None) -> str:
+        """What is asked of Prometheus; raises `BadInput` where it is asked of anybody else."""
+        source = (metric or {}).get("metricSource") or {}
+        spec = source.get("spec") or {}
+        query = (spec.get("query") or spec.get("promql")) if isinstance(spec, dict) else spec
+        if self._type(source).lower() != "prometheus" or not isinstance(query, str):
+            raise BadInput("only queries of Prometheus can be read", where=self.where)
+        # What tools write for the window that they fill in.
+        return re.sub(r"\[\s*(\{\{[^}]*\}\}|\$\w+)\s*\]", f"[{WINDOW}]", query)
+
+    def _type(self, source: Mapping[str, Any]) -> str:
+        """What is asked: it may be left out where the source is an object of its own."""
+        referred = self.shared.sources.get(str(source.get("metricSourceRef"))) or {}
+        return str(source.get("type") or referred.get("type") or "prometheus")
+
+
+def _theirs(
+    spec: Mapping[str, Any], indicator: Mapping[str, Any], one: Mapping[str, Any], reader: _Reader
+) -> dict[str, Any]:
+    method = spec.get("budgetingMethod", OCCURRENCES)
     if "ratioMetric" in indicator:
-        return _ratio(indicator["ratioMetric"], where)
-    query, op, value = _query(indicator.get("thresholdMetric") or {}, where), one.get("op"), one.get("value")
-    selector = _gauge(query, where)
+        if method != OCCURRENCES:
+            raise BadInput(
+                f"{method} of a ratio counts slices of time, and not what happened in them",
+                where=reader.where,
+                remedy=f"budgetingMethod: {OCCURRENCES}",
+            )
+        return _ratio(indicator["ratioMetric"], reader)
+    if one.get("timeSliceTarget", 1) != 1:
+        raise BadInput(
+            "a slice of time that may be bad in part is not told apart here",
+            where=reader.where,
+            remedy="timeSliceTarget: 1.0",
+        )
+    query, op, value = reader.query(indicator.get("thresholdMetric")), one.get("op"), one.get("value")
+    selector = _gauge(query, reader.where)
     if op in {"gte", "gt"} and value == 1 - (op == "gt"):
         return {"kind": "probe", "up": selector}
     if op in {"lte", "lt"} and isinstance(value, int | float) and value > 0:
         return {"kind": "freshness", "age": selector, "within": format_duration(value)}
     raise BadInput(
         f"the threshold {op} {value} is neither a probe (gte 1) nor an age (lte SECONDS)",
-        where=where,
+        where=reader.where,
         remedy="write it as a probe or freshness of ours: docs/slo/write-an-objective.md",
     )
 
 
-def _ratio(metric: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _ratio(metric: Mapping[str, Any], reader: _Reader) -> dict[str, Any]:
     if "raw" in metric:
         raise BadInput(
             "a ratio that is stored as one number cannot be added up over a month",
-            where=where,
+            where=reader.where,
             remedy="give good or bad, and total, as counters",
         )
-    total = _counter(_query(metric.get("total") or {}, where), where)
+    total = _counter(reader.query(metric.get("total")), reader.where)
     part = "good" if "good" in metric else "bad"
-    counted = _counter(_query(metric.get(part) or {}, where), where)
+    counted = _counter(reader.query(metric.get(part)), reader.where)
     edge = next((one for one in counted.matchers if one.label == "le"), None)
     if part == "good" and edge and counted.name.endswith("_bucket"):
         base = counted.name.removesuffix("_bucket")
@@ -226,16 +280,6 @@ def _ratio(metric: Mapping[str, Any], where: str) -> dict[str, Any]:
             limit = float(re.split(r"\||\\", edge.value)[0])
             return {"kind": "latency", "histogram": str(histogram), "within": format_duration(limit)}
     return {"kind": "ratio", "total": str(total), part: str(counted)}
-
-
-def _query(metric: Mapping[str, Any], where: str) -> str:
-    source = metric.get("metricSource") or {}
-    spec = source.get("spec") or {}
-    query = spec.get("query") or spec.get("promql")
-    if str(source.get("type", "Prometheus")).lower() != "prometheus" or not isinstance(query, str):
-        raise BadInput("only queries of Prometheus can be read", where=where)
-    # What tools write for the window that they fill in.
-    return re.sub(r"\[\s*(\{\{[^}]*\}\}|\$\w+)\s*\]", f"[{WINDOW}]", query)
 
 
 def _counter(query: str, where: str) -> Selector:

@@ -42,6 +42,7 @@ class Questions:
 
     up: Question | None = None
     unknown: Question | None = None
+    stopped: Question | None = None
     age: Question | None = None
     scraped: Question | None = None
     """Whether the targets that count were scraped: absent series of one that was mean that nothing happened yet."""
@@ -62,6 +63,7 @@ def questions(objective: Objective) -> Questions:
     gauge = {
         "up": _gauge("probe, each minute", "avg_over_time", objective.selector("up"), slot),
         "unknown": _gauge("probe not made, each minute", "max_over_time", objective.selector("unknown"), slot),
+        "stopped": _gauge("not running, each minute", "max_over_time", objective.selector("stopped"), slot),
     }
     match objective.kind:
         case ObjectiveKind.PROBE:

@@ -46,6 +46,8 @@ class Journey(Said):
     """The selector of what says whether it works now."""
     unknown: str | None = None
     """The selector of what says that this could not be found out."""
+    stopped: str | None = None
+    """The selector of what says that it could not because nothing runs there."""
 
 
 class Basis(Said):
@@ -99,7 +101,9 @@ def read(file: Path) -> Basis | None:
 def journeys_of(objectives: Iterable[Objective]) -> tuple[Journey, ...]:
     """The journeys, of whose last days nothing is known yet."""
     return tuple(
-        Journey(title=one.journey.title, days=(), up=one.up, unknown=one.unknown) for one in objectives if one.journey
+        Journey(title=one.journey.title, days=(), up=one.up, unknown=one.unknown, stopped=one.stopped)
+        for one in objectives
+        if one.journey
     )
 
 
@@ -163,6 +167,7 @@ def _journey(objective: Objective, facts: Mapping[date, Fact], days: Sequence[da
         coverage=round(maths.coverage(whole), 7),
         up=objective.up,
         unknown=objective.unknown,
+        stopped=objective.stopped,
     )
 
 

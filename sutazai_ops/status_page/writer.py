@@ -115,6 +115,8 @@ def state_of(journey: bases.Journey, ask: Callable[[str], Sequence[float]]) -> S
     """Whether a journey works, by the probes that speak for it; never WORKS where one of them told nothing."""
     if journey.up is None:
         return State.UNKNOWN
+    if journey.stopped and any(value > 0 for value in ask(journey.stopped)):
+        return State.FAILS
     answers = [value for value in ask(journey.up) if not math.isnan(value)]
     untold = [value for value in ask(journey.unknown) if value > 0] if journey.unknown else []
     answered = sum(value > 0 for value in answers)

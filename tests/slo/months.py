@@ -134,7 +134,7 @@ def make_month(
         world.suffer(one, rng)
     happened = _happen(world, rng)
     month = Month(service or f"month-{seed:02d}", first, days, incidents, happened.truth(world), scrape)
-    month.columns = _scraped(month, world, happened, rng)
+    month.columns = _scraped(month, world, happened, rng, stops=seed % 2 == 0)
     return month
 
 
@@ -201,9 +201,13 @@ def _happen(world: _World, rng: np.random.Generator) -> _Happened:
 
 
 def _scraped(
-    month: Month, world: _World, happened: _Happened, rng: np.random.Generator
+    month: Month, world: _World, happened: _Happened, rng: np.random.Generator, *, stops: bool
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """What Prometheus has of it."""
+    """What Prometheus has of it.
+
+    Where a dead process `stops`, as its container does, it has no address any more that the probe could ask, and the
+    engine says that it does not run; else its probe is refused.
+    """
     # The exporter shows its last answer until the next.
     asked = np.arange(world.ticks) // PROBE_TICKS * PROBE_TICKS
     probe_ok = (world.alive & (rng.random(world.ticks) >= world.probe_fails))[asked]
@@ -228,9 +232,15 @@ def _scraped(
         there = world.alive[at] & (totals > 0)
         columns[series] = (moments[there], totals[there])
     shown = world.exporter[at]
-    for state, holds in (("ok", probe_ok[at]), ("failed", ~probe_ok[at]), ("unknown", np.zeros(len(at), bool))):
-        own = f'job="exporter",instance="exporter:9177",service="{month.service}",probe="http",state="{state}"'
-        columns[f"sutazai_probe_state{{{own}}}"] = (moments[shown], holds[shown].astype(int))
+    gone = (~world.alive[asked] if stops else np.zeros(world.ticks, bool))[at]
+    probe = {"ok": probe_ok[at], "failed": ~probe_ok[at] & ~gone, "unknown": gone}
+    own = f'job="exporter",instance="exporter:9177",service="{month.service}"'
+    for state, holds in probe.items():
+        series = f'sutazai_probe_state{{{own},probe="http",state="{state}"}}'
+        columns[series] = (moments[shown], holds[shown].astype(int))
+    for state, holds in {"running": ~gone, "stopped": gone}.items():
+        series = f'sutazai_service_state{{{own},phase="core",state="{state}"}}'
+        columns[series] = (moments[shown], holds[shown].astype(int))
     return columns
 
 

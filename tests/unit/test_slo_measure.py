@@ -20,6 +20,8 @@ ANSWERS = Objective(
     name="answers", kind=ObjectiveKind.RATIO, target=0.999, **usual_indicator(ObjectiveKind.RATIO, "shop")
 )
 
+UP = Objective(name="up", kind=ObjectiveKind.PROBE, target=0.999, **usual_indicator(ObjectiveKind.PROBE, "shop"))
+
 
 class Answering:
     """A Prometheus of a shop that answers one request a second, until it is asked about `gone`."""
@@ -69,6 +71,32 @@ def test_no_series_of_failures_yet_is_no_failure() -> None:
 def test_no_series_at_all_is_not_measured() -> None:
     facts = measure_days([ANSWERS], days(1), Answering(counts=False), {}, NOW)["answers"]
     assert maths.coverage(facts[FIRST].totals) == 0
+
+
+class Stopped(Answering):
+    """The same, but nobody can ask it from noon on; the engine says that it does not run."""
+
+    def __init__(self, *, engine_answers: bool) -> None:
+        super().__init__()
+        self.engine_answers = engine_answers
+
+    def over(self, query: str, start: int, end: int, step: int) -> Answer:
+        after_noon = [(moment, float(moment % 86_400 > 43_200)) for moment in range(start, end + 1, step)]
+        if 'state="unknown"' in query:
+            return Answer((Line({}, after_noon),))
+        if "sutazai_service_state" in query:
+            stopped = [(moment, value if self.engine_answers else 0.0) for moment, value in after_noon]
+            return Answer((Line({}, stopped),))
+        if 'state="ok"' in query:
+            return Answer((Line({}, [(moment, 1 - value) for moment, value in after_noon]),))
+        return super().over(query, start, end, step)
+
+
+def test_what_does_not_run_is_down_and_not_merely_unasked() -> None:
+    for engine_answers, measured, down in ((True, 1440, 720), (False, 720, 0)):
+        facts = measure_days([UP], days(1), Stopped(engine_answers=engine_answers), {}, NOW)["up"]
+        t = facts[FIRST].totals
+        assert (t.measured, t.down) == (pytest.approx(measured, abs=1), pytest.approx(down, abs=1))
 
 
 def test_warnings_of_an_answer_stay_with_the_day() -> None:

@@ -104,6 +104,41 @@ def test_several_thresholds_are_several_objectives(tmp_path: Path) -> None:
     assert [(name, entry["target"]) for name, entry in found.items()] == [("shop-slo-1", 0.9), ("shop-slo-2", 0.99)]
 
 
+def test_a_file_after_the_specification_is_read_and_what_is_written_of_it_is_read_as_the_same(tmp_path: Path) -> None:
+    mine = tmp_path / "objectives.yaml"
+    mine.write_text(openslo.to_entries(openslo.read(Path(__file__).with_name("openslo_shop.yaml"))), encoding="utf-8")
+    found = read_objectives_file(mine)
+    assert {name: (str(one.kind), one.service, one.target, one.window_days) for name, one in found.items()} == {
+        "checkout-speed-1": ("latency", "checkout", 0.9995, 28),
+        "checkout-speed-2": ("latency", "checkout", 0.95, 28),
+        "checkout-errors": ("ratio", "checkout", 0.999, 30),
+        "checkout-up": ("probe", "checkout", 0.995, 30),
+    }
+    assert (found["checkout-speed-1"].histogram, found["checkout-speed-1"].within) == ("checkout_seconds", 0.5)
+    assert (found["checkout-errors"].total, found["checkout-errors"].bad) == (
+        "checkout_total", 'checkout_total{outcome="failed"}',
+    )  # fmt: skip
+    assert found["checkout-up"].up == 'probe_success{job="checkout"}'
+    # And back: what we write of them is OpenSLO v1 again.
+    theirs = tmp_path / "openslo.yaml"
+    theirs.write_text(openslo.write(found.values()), encoding="utf-8")
+    back = tmp_path / "back.yaml"
+    back.write_text(openslo.to_entries(openslo.read(theirs)), encoding="utf-8")
+    assert read_objectives_file(back) == found
+
+
+def test_a_source_that_is_no_prometheus_is_refused_though_the_query_does_not_say_so(tmp_path: Path) -> None:
+    source = {
+        "apiVersion": "openslo/v1",
+        "kind": "DataSource",
+        "metadata": {"name": "dog"},
+        "spec": {"type": "Datadog"},
+    }
+    referred = {"metricSource": {"metricSourceRef": "dog", "spec": {"query": "sum(a)"}}}
+    with pytest.raises(BadInput, match="only queries of Prometheus"):
+        openslo.read(write(tmp_path, {"apiVersion": "openslo/v1", **source}, slo({"thresholdMetric": referred})))
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [
@@ -122,6 +157,21 @@ def test_several_thresholds_are_several_objectives(tmp_path: Path) -> None:
         ),
         (slo({"thresholdMetric": {"metricSource": {"type": "Datadog"}}}), "only queries of Prometheus"),
         (slo({"thresholdMetric": metric("min(a)")}, objectives=[{"op": "gte", "value": 1}]), "neither target"),
+        (
+            slo(
+                {"ratioMetric": {"good": metric("sum(rate(a[5m]))"), "total": metric("sum(rate(b[5m]))")}},
+                budgetingMethod="RatioTimeslices",
+            ),
+            "slices of time",
+        ),
+        (
+            slo(
+                {"thresholdMetric": metric("min(a)")},
+                objectives=[{"op": "gte", "value": 1, "target": 0.9, "timeSliceTarget": 0.95}],
+            ),
+            "bad in part",
+        ),
+        ({"apiVersion": "openslo/v1", "kind": "SLI", "spec": {}}, "SLI lacks 'metadata'"),
         (slo({"thresholdMetric": metric("min(a)")}, timeWindow=[{"duration": "1Q"}]), "window 1Q"),
     ],
 )

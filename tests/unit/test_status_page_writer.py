@@ -62,6 +62,12 @@ def test_it_works_only_where_every_probe_was_answered(up, untold):
     assert works == (bool(up) and all(up) and not untold)
 
 
+def test_what_does_not_run_does_not_work_though_nobody_could_ask_it():
+    journey = JOURNEY.model_copy(update={"stopped": "stopped"})
+    assert state_of(journey, {UP: [0], UNKNOWN: [1], "stopped": [0, 1]}.__getitem__) is State.FAILS
+    assert state_of(journey, {UP: [0], UNKNOWN: [1], "stopped": [0, 0]}.__getitem__) is State.UNKNOWN
+
+
 def test_a_journey_that_no_probe_speaks_for_is_not_known():
     assert state_of(JOURNEY.model_copy(update={"up": None}), asking()) is State.UNKNOWN
 

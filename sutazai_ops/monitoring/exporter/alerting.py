@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring import evaluation
 from sutazai_ops.monitoring.evaluation import State, annotations_of, labels_of
-from sutazai_ops.monitoring.promql import Samples, asked_ranges
+from sutazai_ops.monitoring.promql import Sample, Samples, asked_ranges, evaluate
 from sutazai_ops.monitoring.thresholds import ALL, CRITICAL, Rulebook, Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sutazai_ops.monitoring.evaluation import Alert, Measured
     from sutazai_ops.monitoring.exporter.kept import KeptAlerts
-    from sutazai_ops.monitoring.promql import Sample
 
 EVERY_SECONDS = 10.0
 """With figures that are half a minute old at most and a minute of `for`, what is unknown is told within two minutes."""
@@ -31,6 +31,15 @@ KEEP_SECONDS = 300.0
 """How long a sample is kept of which no signal asks for more."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What an expression is, kept under a name of its own: a recording rule."""
+
+    name: str
+    expression: str
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,7 @@ class Alerting:
         self._snapshot, self._kept = snapshot, kept
         self._runbooks_url, self._now = runbooks_url, now
         self._ended: float | None = None
+        self._recordings: Sequence[Sequence[Recording]] = ()
         self._alerts: list[Alert] = kept.alerts(rulebook)
 
     @property
@@ -90,12 +100,21 @@ class Alerting:
         """All alerts as they were last: pending, firing, and for a while those that are resolved."""
         return self._alerts
 
+    def record(self, stages: Sequence[Sequence[Recording]]) -> None:
+        """Compute these from now on before the signals, in the place of those before; a stage sees those before it."""
+        texts = [one.expression for recordings in stages for one in recordings]
+        with self.lock:
+            self.samples.keep_longer(asked_ranges(texts))
+            self._recordings = stages
+
     def evaluate(self) -> None:
         """Take a snapshot, compute the signals, and move the alerts on."""
         begun = time.monotonic()
         at = self._now()
         with self.lock:
             self.samples.add(at, self._snapshot())
+            for number, recordings in enumerate(self._recordings):
+                self.samples.add(at, list(self._recorded(recordings, at)), source=f"recordings {number}")
             measured = evaluation.measure(self.rulebook, self.samples, at)
             self.samples.add(at, measured.samples(), source="signals")
         before, self._alerts = self._alerts, evaluation.advance(self.rulebook, measured, self._alerts, at)
@@ -115,6 +134,17 @@ class Alerting:
     def pending(self) -> set[str]:
         """The keys of what is broken and does not fire yet."""
         return {_known_by(alert) for alert in self._alerts if alert.state is State.PENDING}
+
+    def _recorded(self, recordings: Iterable[Recording], at: float) -> Iterator[Sample]:
+        for one in recordings:
+            try:
+                values = evaluate(one.expression, self.samples, at)
+            except OpsError as error:
+                log.debug("%s cannot be computed: %s", one.name, error.what)
+                continue
+            for value in values:
+                kept = {label: text for label, text in value.labels.items() if label != "__name__"}
+                yield Sample(one.name, {**kept, **one.labels}, value.value)
 
     def _notice(self, alert: Alert) -> Notice:
         return Notice(

@@ -13,14 +13,14 @@ from sutazai_ops.monitoring.exporter import alerting, text
 from sutazai_ops.monitoring.exporter.alerting import Alerting, watched_here
 from sutazai_ops.monitoring.exporter.kept import KeptAlerts
 from sutazai_ops.monitoring.exporter.measuring import Measuring
-from sutazai_ops.monitoring.exporter.prometheus_api import PrometheusApi
+from sutazai_ops.monitoring.exporter.prometheus_api import NOTHING, PrometheusApi
 from sutazai_ops.monitoring.exporter.schedule import Work
 from sutazai_ops.monitoring.exporter.serve import Page
 from sutazai_ops.monitoring.exporter.telling import Teller
 from sutazai_ops.monitoring.exporter.watchdog import EVERY_SECONDS, Watchdog
 from sutazai_ops.monitoring.presence import ON_THE_EMBEDDED_ENGINE, OURS
 from sutazai_ops.monitoring.promql import Sample
-from sutazai_ops.monitoring.thresholds import read_rulebook
+from sutazai_ops.monitoring.thresholds import Rulebook, read_rulebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,8 +40,18 @@ LATE_EVALUATIONS = 3
 class Exporter:
     """Everything that it does, from `start` until `stop`."""
 
-    def __init__(self, watch: Watch, notifiers: Sequence[Notifier] = ()) -> None:
-        """Make it ready; raises `BadInput` for thresholds that are wrong."""
+    def __init__(self, watch: Watch, notifiers: Sequence[Notifier] = (), besides: Rulebook = NOTHING) -> None:
+        """Make it ready.
+
+        Args:
+            watch: what is measured.
+            notifiers: who is told.
+            besides: what is evaluated here besides the signals and thresholds of the files, on what `alerting.record`
+                is given.
+
+        Raises:
+            BadInput: for thresholds that are wrong.
+        """
         settings = watch.settings
         self.settings = settings
         self._watch, self._began = watch, time.monotonic()
@@ -50,10 +60,15 @@ class Exporter:
         exporters = ON_THE_EMBEDDED_ENGINE if self._is_alone else frozenset({OURS})
         rulebook = watched_here(read_rulebook(settings.monitoring), exporters, engine=watch.engine.name)
         kept = KeptAlerts(settings.home / "exporter")
+        self._beside_the_files = besides
+        rulebook = Rulebook(
+            signals={**rulebook.signals, **besides.signals}, thresholds={**rulebook.thresholds, **besides.thresholds}
+        )
         self.alerting = Alerting(rulebook, self._snapshot, kept, settings.alerts.runbooks_url)
         repeat = settings.alerts.repeat_hours * 3600
         self._besides: list[Work] = []
         self._pages: dict[str, Ask] = {}
+        self._notes: list[str] = []
         self._tellers = [Teller(one, rulebook, kept, self.measuring.tallies, repeat) for one in notifiers]
 
     @property
@@ -62,12 +77,17 @@ class Exporter:
         own = {"/": self.about, "/metrics": self.metrics, "/-/ready": self.ready, **self._pages}
         if not self._is_alone:
             return own
-        return own | dict(PrometheusApi(self.alerting, self._watch.settings.alerts.runbooks_url).pages)
+        api = PrometheusApi(self.alerting, self.settings.alerts.runbooks_url, self._beside_the_files)
+        return own | dict(api.pages)
 
     def add(self, work: Work, pages: Mapping[str, Ask]) -> None:
         """Do something besides, out of what is measured, and answer at some addresses more; before `start`."""
         self._besides.append(work)
         self._pages |= pages
+
+    def note(self, sentence: str) -> None:
+        """Say something more of what it does or does not, for whoever opens it in a browser."""
+        self._notes.append(sentence)
 
     def start(self) -> None:
         """Begin."""
@@ -115,6 +135,7 @@ class Exporter:
             f"sutazai-ops exporter {__version__}: {settings.environment} on {self._watch.engine.name}",
             f"{len(measuring.services)} services, {len(measuring.probes)} probes, measured every {every:g} s",
             f"{len(self.alerting.rulebook.thresholds)} thresholds are evaluated here",
+            *self._notes,
             "",
             "/metrics         figures for Prometheus",
             "/-/ready         whether it sees what it should",

@@ -21,24 +21,28 @@ from sutazai_ops.monitoring.exporter.alerting import EVERY_SECONDS
 from sutazai_ops.monitoring.exporter.serve import Page
 from sutazai_ops.monitoring.promql import evaluate
 from sutazai_ops.monitoring.rules import alert_labels, runbook_url, told_as, unknown_expression
+from sutazai_ops.monitoring.thresholds import Rulebook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sutazai_ops.monitoring.evaluation import Alert
     from sutazai_ops.monitoring.exporter.alerting import Alerting
     from sutazai_ops.monitoring.exporter.serve import Ask
+    from sutazai_ops.monitoring.signals import Signal
     from sutazai_ops.monitoring.thresholds import Severity, Threshold
 
-GROUP = "exporter"
-"""The one group that all rules are in here."""
+GROUP, BESIDES = "exporter", "besides"
+"""The group of the rules of the files, and that of those that stand in no file."""
+NOTHING = Rulebook(signals={}, thresholds={})
 
 
 class PrometheusApi:
     """Answers from the samples and the alerts of this process."""
 
-    def __init__(self, alerting: Alerting, runbooks_url: str) -> None:
-        self._alerting, self._runbooks_url = alerting, runbooks_url
+    def __init__(self, alerting: Alerting, runbooks_url: str, besides: Rulebook = NOTHING) -> None:
+        """Answer from now on; `besides` is what of it stands in no file."""
+        self._alerting, self._runbooks_url, self._besides = alerting, runbooks_url, besides
 
     @property
     def pages(self) -> Mapping[str, Ask]:
@@ -66,10 +70,22 @@ class PrometheusApi:
     def rules(self, query: str) -> Page:
         """All signals as recording rules, all thresholds as alerting rules; `type=alert` or `record` for one kind."""
         wanted = parse_qs(query).get("type", ["record", "alert"])
-        rules = [*self._recording()] if "record" in wanted else []
-        rules += [rule for one in self._thresholds() for rule in self._alerting_rules(one)] if "alert" in wanted else []
-        group = {
-            "name": GROUP,
+        besides, all_of_it = self._besides, self._alerting.rulebook
+        files = Rulebook(
+            signals={name: one for name, one in all_of_it.signals.items() if name not in besides.signals},
+            thresholds={name: one for name, one in all_of_it.thresholds.items() if name not in besides.thresholds},
+        )
+        groups = [self._group(GROUP, files, wanted)]
+        if besides.thresholds:
+            groups.append(self._group(BESIDES, besides, wanted))
+        return _success({"groups": groups})
+
+    def _group(self, name: str, rulebook: Rulebook, wanted: Sequence[str]) -> dict[str, Any]:
+        rules = [*self._recording(rulebook.signals.values())] if "record" in wanted else []
+        if "alert" in wanted:
+            rules += [rule for one in rulebook.thresholds.values() for rule in self._alerting_rules(one)]
+        return {
+            "name": name,
             "file": "",
             "interval": EVERY_SECONDS,
             "limit": 0,
@@ -77,18 +93,14 @@ class PrometheusApi:
             "evaluationTime": self._alerting.seconds,
             "lastEvaluation": self._evaluated(),
         }
-        return _success({"groups": [group]})
-
-    def _thresholds(self) -> list[Threshold]:
-        return list(self._alerting.rulebook.thresholds.values())
 
     def _evaluated(self) -> str:
         at = self._alerting.evaluated_at
         return NEVER if at is None else moment(at)
 
-    def _recording(self) -> list[dict[str, Any]]:
+    def _recording(self, signals: Iterable[Signal]) -> list[dict[str, Any]]:
         found = []
-        for signal in self._alerting.rulebook.signals.values():
+        for signal in signals:
             found.append(self._recorded(signal.recorded, signal.query.strip(), signal.name, {}))
             if unknown := unknown_expression(signal):
                 found.append(self._recorded("signal:unknown", unknown, signal.name, {"signal": signal.name}))
