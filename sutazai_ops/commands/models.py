@@ -98,6 +98,7 @@ def unload(
 ) -> None:
     """Take models out of memory; whoever asks for one next waits for it."""
     from sutazai_ops.models.apply import unload as unload_one
+    from sutazai_ops.models.manifest import in_short
 
     terminal, fleet = Terminal(), _open()
     gone = []
@@ -111,7 +112,7 @@ def unload(
         for one in gone:
             words = "is out of memory" if one["was_in_memory"] else "was not in memory"
             users = fleet.users.get(str(one["model"]))
-            terminal.say(f"{one['model']} {words}{' (used by ' + ', '.join(users) + ')' if users else ''}")
+            terminal.say(f"{one['model']} {words}{f' (used by {in_short(users)})' if users else ''}")
 
     terminal.show(gone, show, json=json)
 
@@ -247,6 +248,7 @@ def _row(
 
 
 def _show_list(terminal: Terminal, rows: Sequence[dict[str, Any]], notes: Sequence[str]) -> None:
+    from sutazai_ops.models.manifest import in_short
     from sutazai_ops.models.plan import SHOWN
 
     if not rows:
@@ -262,7 +264,7 @@ def _show_list(terminal: Terminal, rows: Sequence[dict[str, Any]], notes: Sequen
             _memory(row),
             row["quantization"],
             (row["digest"] or "")[:SHOWN] + ("" if row["pinned"] or not row["digest"] else " (not pinned)"),
-            ", ".join(row["used_by"]),
+            in_short(row["used_by"]),
         ]
         for row in rows
     ]

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 FILE = "models.yaml"
 PAGE = "docs/models.md"
 LATEST = "latest"
+SHOWN_USERS = 3
+"""How many services are named in full."""
 FOR_EVER = -1
 """How Ollama spells that a model stays until it is told to go."""
 _REFERENCE = re.compile(r"[a-zA-Z0-9][\w.\-/]*(?::[\w.\-]+)?")
@@ -149,7 +151,9 @@ def read_manifest(platform: Platform, over: Path | None = None) -> Manifest:
         BadInput: for whatever is wrong; names file, line and key.
     """
     file = platform.folder / FILE
-    files = [one for one in (file if file.is_file() else None, over) if one is not None]
+    # A platform may have a phase of that name.
+    is_ours = file.is_file() and all(phase.file != file for phase in platform.phases)
+    files = [one for one in (file if is_ours else None, over) if one is not None]
     servers = [service.name for service in platform if is_ollama(service)]
     if not files or not (servers or over):
         return Manifest(models={}, file=file)
@@ -205,6 +209,16 @@ def consumers(platform: Platform, manifest: Manifest) -> dict[str, list[str]]:
                 if service.name not in users:
                     users.append(service.name)
     return found
+
+
+def in_short(services: Collection[str]) -> str:
+    """Who uses a model, in a table.
+
+    >>> in_short(["backend", "improver", "validator", "tester"])
+    'backend, improver and 2 more'
+    """
+    names = list(services)
+    return ", ".join(names) if len(names) <= SHOWN_USERS else f"{', '.join(names[:2])} and {len(names) - 2} more"
 
 
 def not_in_manifest(manifest: Manifest, users: Mapping[str, Collection[str]]) -> list[str]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sutazai_ops import human
+from sutazai_ops.models.manifest import in_short
 from sutazai_ops.models.memory import refuses
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def plan_prune(
 
     def kept(name: str) -> str:
         if services := users.get(name):
-            return f"{', '.join(services)} {'names' if len(services) == 1 else 'name'} it"
+            return f"{in_short(services)} {'names' if len(services) == 1 else 'name'} it"
         if name in manifest:
             return "the manifest has it"
         if name in loaded:
