@@ -15,6 +15,7 @@ from sutazai_ops import __version__
 from sutazai_ops.commands import (
     alerts,
     backup,
+    baseline,
     capacity,
     config,
     contract,
@@ -61,6 +62,7 @@ app.add_typer(backup.app, name="backup")
 app.command("restore")(restore.restore)
 app.add_typer(slo.app, name="slo")
 app.add_typer(capacity.app, name="capacity")
+app.add_typer(baseline.app, name="baseline")
 app.add_typer(status_page.app, name="status-page")
 app.add_typer(remediation.app, name="remediation")
 app.add_typer(incidents.app, name="incidents")

@@ -300,6 +300,13 @@ class CapacitySettings(Documented):
     """When the daily facts that can still change are computed, as cron, in `timezone`."""
 
 
+class BaselineSettings(Documented):
+    """How the platform answers a known load."""
+
+    requests: AnyPath | None = None
+    """A file of requests over the platform's own `baseline.yaml`, by name; see docs/baseline.md."""
+
+
 class Settings(BaseSettings):
     """What an operator can set. See `docs/settings.md`, which is made from these lines."""
 
@@ -340,6 +347,7 @@ class Settings(BaseSettings):
     models: ModelSettings = Field(default_factory=ModelSettings)
     status_page: StatusPageSettings = Field(default_factory=StatusPageSettings)
     capacity: CapacitySettings = Field(default_factory=CapacitySettings)
+    baseline: BaselineSettings = Field(default_factory=BaselineSettings)
 
     @property
     def backup_store(self) -> Path:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.ledger.entries import (
+    BaselineEntry,
     DayValueEntry,
     EventEntry,
     FactEntry,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from sutazai_ops.ledger.open import open_ledger
 
 __all__ = [
+    "BaselineEntry",
     "DayValueEntry",
     "EventEntry",
     "FactEntry",

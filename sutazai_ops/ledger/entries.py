@@ -256,3 +256,23 @@ class DayValueEntry:
     final: bool
     detail: Mapping[str, Any]
     computed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineEntry:
+    """How the platform answered a known load."""
+
+    at: datetime
+    """When it began."""
+    environment: str
+    script: str
+    """The digest of what was asked."""
+    rate: float
+    """Requests a second that were asked for."""
+    seconds: float
+    """For how long."""
+    release: int | None
+    """What ran; None where nothing was rolled out by us."""
+    detail: Mapping[str, Any]
+    number: int | None = None
+    """Its own, once it is written down."""

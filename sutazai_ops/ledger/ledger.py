@@ -6,13 +6,14 @@ step that is repeated after a crash does no harm.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
 from sutazai_ops.ledger.access import Access, without
 from sutazai_ops.ledger.entries import (
+    BaselineEntry,
     DayValueEntry,
     DeploymentEntry,
     DriftEntry,
@@ -31,6 +32,7 @@ from sutazai_ops.ledger.entries import (
 )
 from sutazai_ops.ledger.tables import (
     backup_sets,
+    baselines,
     day_values,
     deployments,
     drifts,
@@ -171,6 +173,17 @@ class Ledger(Access):
         for row in self._rows(query):
             settled[row["day"]] = settled.get(row["day"], True) and row["final"]
         return {day for day, final in settled.items() if final}
+
+    def record_baseline(self, entry: BaselineEntry) -> BaselineEntry:
+        """Write down how the platform answered a load; returns it with its number."""
+        with self._writing() as connection:
+            row = without(asdict(entry), "number")
+            number = connection.scalar(insert(baselines).values(row).returning(baselines.c.number))
+        return replace(entry, number=int(number or 0))
+
+    def known_baselines(self) -> list[BaselineEntry]:
+        """Every baseline, the first first."""
+        return [BaselineEntry(**row) for row in self._rows(select(baselines).order_by(baselines.c.number))]
 
     def known_questions(self) -> list[QuestionEntry]:
         """Everything that was ever asked for a fact, the first first."""

@@ -368,3 +368,16 @@ day_values = Table(
     Column("detail", JSON, nullable=False),
     Column("computed_at", UtcTime, nullable=False),
 )
+
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False, index=True),
+    Column("environment", String, nullable=False),
+    Column("script", String, nullable=False),
+    Column("rate", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("release", Integer),
+    Column("detail", JSON, nullable=False),
+)
