@@ -33,6 +33,6 @@ def defs() -> dg.Definitions:
         models(settings, platform),
         capacity(settings, meant_to_run),
         status_page(settings, meant_to_run),
-        remediation(),
+        remediation(settings),
         dg.Definitions(resources={"operations": Operations()}, executor=dg.in_process_executor),
     )

@@ -258,6 +258,8 @@ class RemediationSettings(Documented):
     """A file of playbooks over the packaged ones, by name; see docs/remediation/write-a-playbook.md."""
     may_disrupt: tuple[ServiceName, ...] = ()
     """Services that hold state and may be restarted without anybody being asked, where a verified backup is fresh."""
+    tally_schedule: Cron = "50 6 * * *"
+    """When the incidents of the last thirty days are counted, as cron, in `timezone`."""
 
 
 class ModelSettings(Documented):

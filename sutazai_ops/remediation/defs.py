@@ -1,22 +1,26 @@
-"""All that Dagster sees of remediation: a sensor that looks and decides, and the job that repairs.
+"""All that Dagster sees of remediation: a sensor that looks and decides, the job that repairs, and what it came to.
 
     watch_incidents ──> repair_incident (one run a repair)
+    remediation/incidents: how many there were, and how long it took to notice, to act, to repair
 
 The sensor does what `sutazai-ops remediation watch` does, by the same guard and the same ledger; use one of the two. It
 asks what is measured and probes nothing, and launches a run where a repair is due; the run looks again before it acts.
-Its cursor holds what was decided last about each incident, so that a tick tells only what has changed.
+Its cursor holds what was decided last about each incident, so that a tick tells only what has changed. What comes and
+goes, and monitoring that is blind, are incidents as any other; that the sensor itself is dead is seen by the exporter.
 """
 
 import json
 import warnings
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from sutazai_ops import human
 from sutazai_ops.errors import OpsError
-from sutazai_ops.orchestration import Operations, telling_dagster
+from sutazai_ops.orchestration import Operations, production_schedule, telling_dagster
+from sutazai_ops.settings import Settings
 
 if TYPE_CHECKING:
     from sutazai_ops.remediation.observe import Judged, Watched
@@ -30,6 +34,8 @@ TAGS = {"ops/area": AREA, "dagster/max_retries": "0"}
 MAX_RUNTIME = {"dagster/max_runtime": "3600"}
 """Longer than any rung with its grace."""
 POOL = "repair"
+JOB = "count_incidents"
+LOOKS_BACK = timedelta(days=30)
 EVERY_SECONDS = 5
 """As often as Dagster's loop of sensors turns."""
 
@@ -127,6 +133,32 @@ def _launch(key: str, incident: int, target: str, rung: str) -> dg.RunRequest:
     )
 
 
-def defs() -> dg.Definitions:
-    """The sensor and the job; asks no server."""
-    return dg.Definitions(jobs=[repair_incident], sensors=[watch_incidents])
+@dg.asset(
+    key=dg.AssetKey([AREA, "incidents"]),
+    group_name=AREA,
+    description="The incidents of the last thirty days: how many, how many were given to a person, and in the median"
+    " how long it took to notice them, to act, and until they were whole.",
+    kinds={"table"},
+    owners=["team:operations"],
+    tags={"ops/area": AREA},
+)
+def incidents(operations: Operations) -> dg.MaterializeResult[None]:
+    """Count them in the ledger."""
+    from sutazai_ops.remediation.tally import tally
+
+    with telling_dagster():
+        log, now = operations.open().ledger.incidents, datetime.now(UTC)
+        found = tally(log.between(now - LOOKS_BACK, now), log.repairs_between(now - LOOKS_BACK, now))
+    # What is not known is left out, so that no line is drawn through a nought that nobody measured.
+    return dg.MaterializeResult(metadata={name: value for name, value in asdict(found).items() if value is not None})
+
+
+def defs(settings: Settings) -> dg.Definitions:
+    """The sensor, the jobs and the asset; asks no server."""
+    job = dg.define_asset_job(
+        JOB, selection=dg.AssetSelection.assets(incidents), description="Counts the incidents.", tags={"ops/area": AREA}
+    )
+    schedule = production_schedule(JOB, settings.remediation.tally_schedule, settings, "every morning")
+    return dg.Definitions(
+        assets=[incidents], jobs=[repair_incident, job], sensors=[watch_incidents], schedules=[schedule]
+    )

@@ -2,6 +2,9 @@
 
     lock of the target -> look again -> write down that it begins -> diagnostics -> act -> grace -> see -> write down
 
+What ran before and does not run after it was made worse: that is undone, as far as it can be, and the guard leaves the
+target alone for an hour.
+
 The lock goes with the process that holds it, so a repair that is under way in the ledger and whose lock is free has
 died: `finish_dead` starts what it left stopped, sees what it came to, and writes that down. Two programs at once: the
 ledger takes one repair under way, and the second does nothing.
@@ -21,6 +24,7 @@ from sutazai_ops.monitoring.now import RECORDED
 from sutazai_ops.monitoring.prometheus import open_prometheus
 from sutazai_ops.platform import Tier
 from sutazai_ops.remediation.actions import ACTIONS
+from sutazai_ops.remediation.actions.services import undo_of
 from sutazai_ops.remediation.diagnostics import collect
 from sutazai_ops.remediation.observe import observe
 from sutazai_ops.remediation.playbooks import playbook_of
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from sutazai_ops.ledger import IncidentEntry
     from sutazai_ops.monitoring.prometheus import Value
     from sutazai_ops.monitoring.thresholds import Condition
+    from sutazai_ops.remediation.actions.services import Undo
     from sutazai_ops.remediation.observe import Judged, Watched
     from sutazai_ops.remediation.playbook import Rung
     from sutazai_ops.remediation.seeing import Seen
@@ -140,6 +145,7 @@ def _act(watched: Watched, incident: IncidentEntry, rung: Rung, clock: Clock) ->
     """Do it and see; returns the outcome and a note."""
     ran = incident.target in see(watched.here, watched.rulebook, clock.now()).running
     try:
+        undo = undo_of(watched.here, rung.act, incident)
         note = ACTIONS[rung.act](watched.here, incident)
     except Refused as refused:
         return NOTHING, refused.what
@@ -148,7 +154,16 @@ def _act(watched: Watched, incident: IncidentEntry, rung: Rung, clock: Clock) ->
     clock.sleep(rung.grace)
     whole = _is_whole(watched, incident, rung, clock)
     seen = see(watched.here, watched.rulebook, clock.now())
-    return outcome_of(incident.target, seen, ran=ran, whole=whole), note
+    outcome = outcome_of(incident.target, seen, ran=ran, whole=whole)
+    return (outcome, f"{note}; {_undone(undo)}") if outcome == WORSE else (outcome, note)
+
+
+def _undone(undo: Undo) -> str:
+    """Put back what ran before, and say what came of that; it changes nothing of the outcome."""
+    try:
+        return undo()
+    except OpsError as error:
+        return f"it could not be undone: {error.what}"
 
 
 def outcome_of(target: str, seen: Seen, *, ran: bool, whole: bool) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -42,12 +43,14 @@ SETTLES_SECONDS = 400
 """Until a platform on which nothing is broken any more is well, a rate over five minutes among it."""
 TASKS_END_SECONDS = 90
 PACES = {
-    "quick": "Quick pace: thresholds fire in the round in which they break, and playbooks wait for 20 seconds at most.",
-    "real": "The packaged playbooks; thresholds fire in the round in which they break.",
+    "quick": "Quick: thresholds of what is broken fire in the round in which they break; playbooks wait for 20 s.",
+    "real": "The packaged playbooks; thresholds of what is broken fire in the round in which they break.",
 }
 
 
 def main() -> None:
+    # Ended from outside, it takes its platform away all the same.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     asked = _asked()
     faults = dict(FAULTS)
     if asked.daemon:

@@ -20,6 +20,9 @@ from sutazai_ops.ledger import Ledger, open_ledger
 from sutazai_ops.remediation.playbooks import PACKAGED
 from sutazai_ops.settings import Settings
 
+AT_ONCE = ("service_down", "service_restarting", "service_out_of_memory", "http_errors", "queue_old", "postgres_locked")
+"""Thresholds that fire in the round in which they break; all others wait as they do."""
+OF_THE_HOST = ("host_cpu_high", "host_memory_high", "service_cpu_high")
 QUICK = {"persists": 20, "grace": 10, "polls": 2}
 """At most so many seconds, and looks, where the pace is quick."""
 
@@ -28,20 +31,20 @@ class Report:
     """A query of a user that runs, and later takes a lock on the table that everybody needs."""
 
     def __init__(self, platform: Broken, key: int) -> None:
-        self.begun, self._key, self._gate = time.monotonic(), key, platform.connect()
-        self._gate.execute("SELECT pg_advisory_lock(%s)", [key])
-        threading.Thread(target=self._run, args=(platform,), daemon=True).start()
+        self.begun, self._key, self._platform = time.monotonic(), key, platform
+        threading.Thread(target=self._run, daemon=True).start()
 
     def lock(self) -> None:
         """Let it take its lock."""
-        self._gate.execute("SELECT pg_advisory_unlock(%s)", [self._key])
-        self._gate.close()
+        with self._platform.connect() as user:
+            user.execute("INSERT INTO chaos_turns VALUES (%s)", [self._key])
 
-    def _run(self, platform: Broken) -> None:
-        # One text, so that to the server it is one query that has run since then.
-        text = f"SELECT pg_advisory_xact_lock({self._key}); LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE"
-        with suppress(psycopg.Error), platform.connect() as session:
-            session.execute(f"BEGIN; {text}; SELECT pg_sleep(900)")
+    def _run(self) -> None:
+        # One text, so that to the server it is one query that has run since then; it waits for no lock before its turn.
+        turn = f"EXIT WHEN EXISTS (SELECT FROM chaos_turns WHERE key = {self._key})"
+        text = f"LOOP {turn}; PERFORM pg_sleep(1); END LOOP; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE"
+        with suppress(psycopg.Error), self._platform.connect() as session:
+            session.execute(f"DO $$ BEGIN {text}; PERFORM pg_sleep(900); END $$")
 
 
 class Broken(Watched):
@@ -84,6 +87,8 @@ class Broken(Watched):
 
     def begin_reports(self, count: int) -> None:
         """Begin so many reports that will lock a table at their turn."""
+        with self.connect() as user:
+            user.execute("CREATE TABLE chaos_turns (key int)")
         self.reports = [Report(self, key) for key in range(1, count + 1)]
 
     def must(self, *arguments: str) -> None:
@@ -95,9 +100,8 @@ class Broken(Watched):
         """What the machine is busy with besides is none of the platform's faults."""
         file = self.home / "thresholds.yaml"
         quick = yaml.safe_load(file.read_text())
-        quick |= {"host_cpu_high": None, "host_memory_high": None, "service_cpu_high": None}
-        quick["http_slow"]["above"] = 1.0
-        file.write_text(yaml.safe_dump(quick))
+        mine = {name: quick[name] for name in AT_ONCE} | dict.fromkeys(OF_THE_HOST)
+        file.write_text(yaml.safe_dump({**mine, "http_slow": {"above": 1.0}}))
 
     def forget(self) -> None:
         """Close every incident and forget every repair, so that what comes next is the first of its day."""

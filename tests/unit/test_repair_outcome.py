@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
+from guard_situations import INCIDENT, NOW
 
+from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.prometheus import Value
 from sutazai_ops.monitoring.thresholds import Condition
-from sutazai_ops.remediation.repair import is_verified, outcome_of
+from sutazai_ops.remediation import repair
+from sutazai_ops.remediation.actions import ACTIONS
+from sutazai_ops.remediation.incidents import Sighting
+from sutazai_ops.remediation.playbook import Action, Rung
+from sutazai_ops.remediation.repair import Clock, is_verified, outcome_of
 from sutazai_ops.remediation.seeing import Seen
 
 RUNS, STOPPED, BLIND = Seen(running=frozenset({"backend"})), Seen(), Seen(blind="x")
@@ -42,3 +50,50 @@ def test_what_ran_before_and_does_not_run_now_was_made_worse(seen, ran, whole, o
 )
 def test_what_is_not_known_is_not_verified(values, is_so):
     assert is_verified(values, Condition(signal="http_p95", below=0.2), "backend") is is_so
+
+
+@dataclass
+class Engine:
+    """Starts what it is told to, or says why not."""
+
+    started: list[str] = field(default_factory=list)
+    refuses: str = ""
+
+    def start(self, service: str) -> None:
+        if self.refuses:
+            raise OpsError(self.refuses)
+        self.started.append(service)
+
+
+def restarted(monkeypatch, engine: Engine, *seen: Seen) -> tuple[str, str]:
+    """What a restart of the backend came to, as it was seen one time after the other; the last for ever."""
+    looks = list(seen)
+    monkeypatch.setattr(repair, "see", lambda *_: looks.pop(0) if len(looks) > 1 else looks[0])
+    monkeypatch.setitem(ACTIONS, Action.RESTART, lambda *_: "it was stopped and started")
+    watched = SimpleNamespace(here=SimpleNamespace(engine=engine), rulebook=None)
+    clock = Clock(now=lambda: NOW, sleep=lambda _: None)
+    return repair._act(watched, INCIDENT, Rung(act=Action.RESTART, polls=1), clock)
+
+
+BROKEN = Sighting(
+    "service_down", "backend", "service-down", "service-down", "page", "", {}, NOW, fires=True, broken=True
+)
+BEFORE, AFTER = Seen([BROKEN], running=frozenset({"backend"})), Seen([BROKEN])
+
+
+def test_what_made_it_worse_is_undone_and_stays_what_it_was(monkeypatch):
+    engine = Engine()
+    said = "it was stopped and started; backend was started, since it ran before"
+    assert restarted(monkeypatch, engine, BEFORE, AFTER) == ("made it worse", said)
+    assert engine.started == ["backend"]
+
+
+def test_what_merely_did_not_help_is_not_undone(monkeypatch):
+    engine = Engine()
+    assert restarted(monkeypatch, engine, BEFORE) == ("did not help", "it was stopped and started")
+    assert engine.started == []
+
+
+def test_what_cannot_be_undone_is_said(monkeypatch):
+    outcome, note = restarted(monkeypatch, Engine(refuses="there is no room"), BEFORE, AFTER)
+    assert (outcome, note) == ("made it worse", "it was stopped and started; it could not be undone: there is no room")

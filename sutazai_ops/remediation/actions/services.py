@@ -1,15 +1,49 @@
-"""Starting a service again, making it anew, putting what ran before back."""
+"""Starting a service again, making it anew, putting what ran before back; and undoing what made it worse."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sutazai_ops.errors import Refused
 from sutazai_ops.progress import Silent
+from sutazai_ops.remediation.playbook import Action
 
 if TYPE_CHECKING:
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import IncidentEntry
+
+
+Undo = Callable[[], str]
+"""Puts back what was before an action; says in one sentence what it did, or raises `OpsError`."""
+
+
+def undo_of(here: Installation, action: Action, incident: IncidentEntry) -> Undo:
+    """What would undo an action, from what is so before it."""
+    if action is Action.ROLL_BACK:
+        return _forward(here, incident)
+
+    def start() -> str:
+        here.engine.start(incident.target)
+        return f"{incident.target} was started, since it ran before"
+
+    return start
+
+
+def _forward(here: Installation, incident: IncidentEntry) -> Undo:
+    from sutazai_ops.deployment.deployments import Deployments
+
+    deployments = Deployments.of(here)
+    before = deployments.releases.current()
+
+    def forward() -> str:
+        if before is None or incident.target not in before.services:
+            raise Refused(f"no release had {incident.target}")
+        phase = before.services[incident.target].phase
+        deployments.roll_back(Silent(), before.number, [phase])
+        return f"{phase} was put back to release {before.number}, which ran before"
+
+    return forward
 
 
 def restart(here: Installation, incident: IncidentEntry) -> str:
