@@ -28,11 +28,12 @@ from sutazai_ops import human
 from sutazai_ops.errors import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 OK = 200
 REDIRECT = 300
 BAD_REQUEST = 400
+NOT_FOUND = 404
 READ_BYTES = 1024 * 1024
 """How much of an answer is read; a server that never stops does not fill our memory.
 
@@ -66,7 +67,13 @@ class Answer:
 
 
 def get(
-    url: str, *, seconds: float, at_most: int = READ_BYTES, redirects: int = REDIRECTS, name: str | None = None
+    url: str,
+    *,
+    seconds: float,
+    at_most: int = READ_BYTES,
+    redirects: int = REDIRECTS,
+    name: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Ask for a page.
 
@@ -76,30 +83,32 @@ def get(
         at_most: bytes of the answer that are read.
         redirects: how many are followed, to the same scheme, host and port alone.
         name: over TLS, whom to ask for at that address, and whom its certificate has to be of; the host's own if None.
+        headers: sent beside our own, such as the key of whoever asks.
 
     Raises:
         Unreachable: when no whole answer came: refused, reset, not HTTP, or not in time.
     """
     end = time.monotonic() + seconds
-    answer, target = _ask(url, seconds, at_most, name=name)
+    given = dict(headers or {})
+    answer, target = _ask(url, seconds, at_most, given, name=name)
     for _ in range(redirects):
         left = end - time.monotonic()
         if not target or _origin(target) != _origin(url):
             break
         if left <= 0:
             raise Unreachable(_late(url, seconds), where=_shown(url))
-        answer, target = _ask(target, left, at_most, name=name)
+        answer, target = _ask(target, left, at_most, given, name=name)
     return answer
 
 
 def post(url: str, content: object, *, seconds: float, at_most: int = READ_BYTES) -> Answer:
     """Send `content` as JSON; a redirect is the answer. Otherwise as `get`."""
-    return _ask(url, seconds, at_most, json.dumps(content))[0]
+    return _ask(url, seconds, at_most, JSON, json.dumps(content), method="POST")[0]
 
 
 def delete(url: str, content: object, *, seconds: float, at_most: int = READ_BYTES) -> Answer:
     """Ask for something to be removed, with `content` as JSON. Otherwise as `post`."""
-    return _ask(url, seconds, at_most, json.dumps(content), method="DELETE")[0]
+    return _ask(url, seconds, at_most, JSON, json.dumps(content), method="DELETE")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +166,16 @@ def _speaking(url: str, silence: float) -> Iterator[None]:
 
 
 def _ask(
-    url: str, seconds: float, at_most: int, sent: str | None = None, name: str | None = None, method: str = "POST"
+    url: str,
+    seconds: float,
+    at_most: int,
+    headers: Mapping[str, str],
+    sent: str | None = None,
+    *,
+    name: str | None = None,
+    method: str = "GET",
 ) -> tuple[Answer, str]:
     """One answer, and in full where it sends us."""
-    method, headers = ("GET", {}) if sent is None else (method, JSON)
     deadline = _Deadline()
     try:
         with (

@@ -225,7 +225,7 @@ def _judge(fleet: "Fleet", selected: Collection[dg.AssetCheckKey]) -> Iterator[d
     for house, seen, plan in fleet.plans():
         for model in house.wanted:
             users = fleet.users.get(model.name, [])
-            case = Case(model, house, seen, plan, fleet.pins.get(model.name), users)
+            case = Case(fleet.here, model, house, seen, plan, fleet.pins.get(model.name), users)
             for name, judge in JUDGES.items():
                 if dg.AssetCheckKey(_key(model.name), name) in selected:
                     verdict = judge(case)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from sutazai_ops import human
 from sutazai_ops.errors import OpsError
 from sutazai_ops.models.bench import PROMPTS, left
+from sutazai_ops.models.collections import lengths
 from sutazai_ops.models.plan import SHOWN, Act
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sutazai_ops.installation import Installation
     from sutazai_ops.models.fleet import House
     from sutazai_ops.models.manifest import Wanted
     from sutazai_ops.models.ollama import InMemory, Present
@@ -46,6 +48,7 @@ class Verdict:
 class Case:
     """What is known of one model."""
 
+    here: Installation
     model: Wanted
     house: House
     seen: Seen
@@ -98,20 +101,50 @@ def answers_in_time(case: Case) -> Verdict:
 
 
 def dimension(case: Case) -> Verdict:
-    """Whether its vectors are as long as the manifest says that collections expect: measured, or by its own file."""
+    """Whether its vectors are as long as the manifest and the collections that it names expect them."""
     if case.present is None:
         return Verdict(Outcome.BAD, "it is not there")
-    ollama, name, wanted = case.house.ollama, case.model.name, case.model.dimension
-    if case.loaded is not None:
-        found = len(ollama.vectors(name, [PROMPTS[0]], stays=left(case.loaded))[0].numbers)
-    else:
-        found = ollama.shape(name).dimension or 0
-    if wanted is None:
+    found, wanted = _vector_length(case), case.model.dimension
+    figures = {"dimension": found, **({} if wanted is None else {"expected": wanted})}
+    if wanted is not None and wanted != found:
+        return Verdict(Outcome.BAD, f"its vectors have {found} numbers, and {wanted} are expected", figures)
+    taken, unknown = _taken(case)
+    figures |= {f"dimension of {name}": length for name, length in taken.items()}
+    wrong = [f"{name} takes {length}" for name, length in taken.items() if length != found]
+    if wrong:
+        return Verdict(Outcome.BAD, f"its vectors have {found} numbers, and {', '.join(wrong)}", figures)
+    if unknown:
+        return Verdict(Outcome.OPEN, f"unknown: {', '.join(unknown)}", figures)
+    if wanted is None and not taken:
         because = f"its vectors have {found} numbers, and the manifest does not say what is expected"
-        return Verdict(Outcome.OPEN, because, {"dimension": found})
-    because = f"its vectors have {found} numbers, and {wanted} are expected"
-    outcome = Outcome.GOOD if found == wanted else Outcome.BAD
-    return Verdict(outcome, because, {"dimension": found, "expected": wanted})
+        return Verdict(Outcome.OPEN, because, figures)
+    return Verdict(Outcome.GOOD, f"its vectors have {found} numbers, as is expected", figures)
+
+
+def _vector_length(case: Case) -> int:
+    """Measured where the model is in memory, and by its own file where it is not: nothing is loaded for the asking."""
+    ollama, name = case.house.ollama, case.model.name
+    if case.loaded is not None:
+        return len(ollama.vectors(name, [PROMPTS[0]], stays=left(case.loaded))[0].numbers)
+    return ollama.shape(name).dimension or 0
+
+
+def _taken(case: Case) -> tuple[dict[str, int], list[str]]:
+    """How long the vectors of each collection are, and what could not be known of the others."""
+    taken: dict[str, int] = {}
+    unknown: list[str] = []
+    for whole in case.model.collections:
+        store, _, name = whole.partition("/")
+        try:
+            length = lengths(case.here, store, [name])[name]
+        except OpsError as error:
+            unknown.append(error.what)
+            continue
+        if length is None:
+            unknown.append(f"{store} has no collection {name} yet, or it takes any")
+        else:
+            taken[whole] = length
+    return taken, unknown
 
 
 def fits(case: Case) -> Verdict:

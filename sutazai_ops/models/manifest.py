@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 FILE = "models.yaml"
 PAGE = "docs/models.md"
 LATEST = "latest"
+VECTOR_STORES = ("qdrant", "chroma")
+"""The kinds of probe of services that hold collections of vectors."""
 SHOWN_USERS = 3
 """How many services are named in full."""
 FOR_EVER = -1
@@ -99,13 +101,15 @@ class Wanted(Model):
     """Services that the manifest says use it."""
     warm: bool = False
     dimension: int | None = Field(default=None, gt=0)
+    collections: tuple[Annotated[str, Field(pattern=r"^[^/]+/.+$")], ...] = ()
+    """What its vectors are put into: the vector store's service, a slash, and the collection's name."""
     answers_within: Duration = 30
     service: str | None = None
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
-        if self.dimension is not None and self.purpose is not Purpose.EMBEDDING:
-            msg = f"a model for {self.purpose} makes no vectors, so it has no dimension"
+        if (self.dimension is not None or self.collections) and self.purpose is not Purpose.EMBEDDING:
+            msg = f"a model for {self.purpose} makes no vectors, so it has neither a dimension nor collections"
             raise ValueError(msg)
         return self
 
@@ -177,6 +181,15 @@ def _read(entry: Entry, platform: Platform, servers: Collection[str]) -> Wanted:
                 f"there is no service {name!r} in the platform that could use {model.name}",
                 "used_by", index,
                 remedy=nearest(name, platform.services) or "sutazai-ops status shows them",
+            )  # fmt: skip
+    stores = [service.name for service in platform if any(probe.kind in VECTOR_STORES for probe in service.probes)]
+    for index, collection in enumerate(model.collections):
+        store = collection.partition("/")[0]
+        if store not in stores:
+            raise entry.refuse(
+                f"{store!r} is no vector store of the platform",
+                "collections", index,
+                remedy=nearest(store, stores) or f"known are: {', '.join(stores) or 'none'}",
             )  # fmt: skip
     if model.service is not None and model.service not in servers:
         raise entry.refuse(

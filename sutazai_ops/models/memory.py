@@ -101,7 +101,7 @@ def refuses(model: str, beside: Mapping[str, int | None], takes: int | None, whe
     if len(beside) >= where.loaded:
         return (
             f"{where.name} holds {human.count(where.loaded, 'model')} at once (OLLAMA_MAX_LOADED_MODELS), and"
-            f" {', '.join(beside)} come first"
+            f" {', '.join(beside)} {'comes' if len(beside) == 1 else 'come'} first"
         )
     if where.memory is None or takes is None:
         return ""

@@ -26,7 +26,6 @@ LOAD_SECONDS = 300.0
 PULL_SILENCE = 60.0
 """Ollama itself gives up a part of a download that stands still for 30 s, and begins it anew."""
 DELETE_SECONDS = 60.0
-NOT_FOUND = 404
 SUCCESS = "success"
 NANOSECOND = 1e-9
 
@@ -292,7 +291,7 @@ def _error(said: str, status: int, what: str, server: Ollama) -> OpsError:
     words = said.lower()
     if "no space left" in words:
         return NoRoom(f"the disk of {server.name} is full", where=server.address, remedy="sutazai-ops models prune")
-    if "file does not exist" in words or (status == NOT_FOUND and "not found" in words):
+    if "file does not exist" in words or (status == http.NOT_FOUND and "not found" in words):
         return NoSuchModel(
             f"{server.name} has no model {what}, and its registry none that it could pull", where=server.address
         ) if "manifest" in words else NoSuchModel(
