@@ -298,8 +298,12 @@ class CapacitySettings(Documented):
     """A file of prices; without one nothing is known of cost."""
     kpis: AnyPath | None = None
     """A file of success metrics that is laid over the packaged ones."""
+    agent_memory_megabytes: int = Field(default=256, ge=1)
+    """The memory limit for agents that the monthly report judges by what they used: the plan asks for 256."""
     facts_schedule: Cron = "40 * * * *"
     """When the daily facts that can still change are computed, as cron, in `timezone`."""
+    monthly_schedule: Cron = "30 6 1 * *"
+    """When the report on capacity and cost of the last month is made, likewise."""
 
 
 class BaselineSettings(Documented):

@@ -72,7 +72,8 @@ class Forecast:
         if self.earliest is None:
             return f"{pace} and lasts for more than a year"
         likely = f"about {self.likely}" if self.likely else "later than in a year"
-        return f"{pace} and is full {likely}, {self.earliest} at the earliest"
+        sooner = "" if self.earliest == self.likely else f", {self.earliest} at the earliest"
+        return f"{pace} and is full {likely}{sooner}"
 
 
 def forecasts(known: Mapping[tuple[str, Subject, date], DayValue]) -> list[Forecast]:

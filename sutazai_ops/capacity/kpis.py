@@ -229,7 +229,7 @@ def _of_cost(kpi: Kpi, material: Material) -> Result:
         return Result(kpi, Verdict.INSUFFICIENT, cost.amount, coverage=coverage, sentence=words)
     reached = {kpi.is_reached(end) for end in (cost.low, cost.high)}
     verdict = Verdict.INSUFFICIENT if len(reached) > 1 else Verdict.MET if reached == {True} else Verdict.MISSED
-    words = "the target lies within its interval" if len(reached) > 1 else "its whole interval is on one side"
+    words = f"at 95 % it lies between {cost.low:.3g} and {cost.high:.3g} {material.currency}, everything counted"
     return Result(kpi, verdict, cost.amount, cost.low, cost.high, coverage, words)
 
 
@@ -304,7 +304,13 @@ def _of_ratio(kpi: Kpi, part: float, whole: float, days: int, material: Material
         words = f"{whole:,.0f} were counted, and fewer than {FEWEST} say nothing"
         return Result(kpi, Verdict.INSUFFICIENT, coverage=_covered(days, material), sentence=words)
     value = part / whole
-    return _judged(kpi, min(1.0, value) if kpi.kind is Source.SHARE else value, days, material, f"of {whole:,.0f}")
+    return _judged(
+        kpi,
+        min(1.0, value) if kpi.kind is Source.SHARE else value,
+        days,
+        material,
+        f"of {whole:,.0f} that were counted",
+    )
 
 
 def _judged(kpi: Kpi, value: float, days: int, material: Material, words: str) -> Result:

@@ -12,13 +12,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sutazai_ops.capacity import shelf
-from sutazai_ops.capacity.accounts import day_uses
 from sutazai_ops.capacity.changes import size_of
-from sutazai_ops.capacity.cost import add_up
 from sutazai_ops.capacity.kpis import measures_of, read_kpis
 from sutazai_ops.capacity.measure import due_days, measure_services, measure_values
+from sutazai_ops.capacity.monthly import (
+    DAY,
+    Known,
+    Sized,
+    advice_of,
+    by_service,
+    first_day,
+    judge_all,
+    monthly_report,
+)
 from sutazai_ops.capacity.prices import read_prices
-from sutazai_ops.capacity.sizing import advise, judge
+from sutazai_ops.capacity.report import Head
+from sutazai_ops.capacity.sizing import MIB
 from sutazai_ops.capacity.values import MEASURES
 from sutazai_ops.platform import Tier
 from sutazai_ops.platform.copies import copies
@@ -27,19 +36,21 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import date, datetime
 
-    from sutazai_ops.capacity.cost import Costs
     from sutazai_ops.capacity.facts import ServiceDay
     from sutazai_ops.capacity.kpis import Kpi
     from sutazai_ops.capacity.prices import Prices
+    from sutazai_ops.capacity.report_model import Report
     from sutazai_ops.capacity.sizing import Advice, Judgement
     from sutazai_ops.capacity.values import DayValue, Measure, Subject
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import Ledger
     from sutazai_ops.platform import Service
     from sutazai_ops.progress import Progress
+    from sutazai_ops.slo.period import Span
     from sutazai_ops.slo.source import Source
 
 
+LEDGER = "the ledger of this installation"
 OWN_SETTINGS = "what holds state has memory settings of its own, such as maxmemory, that have to fit below it"
 
 
@@ -121,43 +132,62 @@ class Room:
 
     def advice(self, first: date, last: date, names: Collection[str] | None = None) -> list[Advice]:
         """What each service should be allowed, by what it used on these days; of all services for None."""
-        days = self.by_service(first, last)
-        found = []
-        for service in self._sized(names):
-            definition = self.installation.platform.definition(service.name, self.phases)
-            now, count = size_of(definition), copies(definition)
-            keeps = OWN_SETTINGS if service.tier is Tier.STATEFUL else ""
-            found.append(advise(service.name, days.get(service.name, ()), now, max(1, count), keeps_memory=keeps))
-        return found
+        return advice_of(self.sized(names), by_service(self.facts(first, last)))
 
     def judge(self, limit: int, first: date, last: date, names: Collection[str] | None = None) -> list[Judgement]:
         """What a memory limit for one container of each service would have come to on these days."""
-        days = self.by_service(first, last)
-        counts = {
-            one.name: copies(self.installation.platform.definition(one.name, self.phases)) for one in self._sized(names)
-        }
-        return [judge(name, days.get(name, ()), limit, max(1, count)) for name, count in counts.items()]
+        return judge_all(self.sized(names), by_service(self.facts(first, last)), limit)
 
-    def costs(self, first: date, last: date) -> Costs | None:
-        """What these days came to; None where there are no prices, or the host was never measured."""
-        prices = self.prices
-        uses = day_uses(self.facts(first, last), self.values(first, last)) if prices else []
-        if prices is None or not uses:
-            return None
-        runs_models = [one.name for one in self.services if any(probe.kind == "ollama" for probe in one.probes)]
-        return add_up(uses, prices, runs_models)
+    def report(self, span: Span, now: datetime) -> Report:
+        """The report of a month, out of the ledger alone; `now` says which days have begun."""
+        first, last = first_day(span), min(span.end - DAY, now.date())
+        journeys, coverage = self._journeys(span)
+        known = Known(
+            services=self.sized(),
+            facts=self.facts(first, last),
+            values=self.values(first, last),
+            kpis=self.kpis,
+            prices=self.prices,
+            agent_memory=self.installation.settings.capacity.agent_memory_megabytes * MIB,
+            journeys=journeys,
+            journeys_coverage=coverage,
+            today=last,
+        )
+        return monthly_report(Head(self.installation.settings.environment, LEDGER), span, known)
 
-    def by_service(self, first: date, last: date) -> dict[str, list[ServiceDay]]:
-        """The facts of these days by service, the earliest first."""
-        found: dict[str, list[ServiceDay]] = {}
-        for (name, _), fact in sorted(self.facts(first, last).items()):
-            found.setdefault(name, []).append(fact)
-        return found
+    def sized(self, names: Collection[str] | None = None) -> list[Sized]:
+        """The services that a limit can be put on, those of these names or all: of others' services none is ours.
 
-    def _sized(self, names: Collection[str] | None) -> list[Service]:
-        """The services that a limit can be put on: those that somebody else runs have none of ours."""
-        wanted = None if names is None else {self.installation.platform.service(name).name for name in names}
-        return [one for one in self.services if one.external is None and (wanted is None or one.name in wanted)]
+        Raises:
+            BadInput: for a name that is none, and for limits that are no numbers.
+        """
+        platform = self.installation.platform
+        wanted = None if names is None else {platform.service(name).name for name in names}
+        return [
+            self._sized(one) for one in self.services if one.external is None and (wanted is None or one.name in wanted)
+        ]
+
+    def _sized(self, service: Service) -> Sized:
+        definition = self.installation.platform.definition(service.name, self.phases)
+        return Sized(
+            name=service.name,
+            now=size_of(definition),
+            copies=max(1, copies(definition)),
+            keeps_memory=OWN_SETTINGS if service.tier is Tier.STATEFUL else "",
+            runs_models=any(probe.kind == "ollama" for probe in service.probes),
+        )
+
+    def _journeys(self, span: Span) -> tuple[float | None, float]:
+        """What users had of their journeys, and how much of the time that was measured."""
+        from sutazai_ops.slo import promises_of
+
+        report = promises_of(self.installation, self.services).report(span)
+        if report.platform is None or report.platform.journeys is None:
+            return None, 0.0
+        named = {one.objective for one in report.journeys}
+        counts = [one.counts for one in report.objectives if one.name in named]
+        expected = sum(one.expected_minutes for one in counts)
+        return report.platform.journeys, sum(one.measured_minutes for one in counts) / expected if expected else 0.0
 
     def facts(self, first: date, last: date) -> Mapping[tuple[str, date], ServiceDay]:
         """What services used on these days, as it is known."""

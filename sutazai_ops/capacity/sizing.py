@@ -48,6 +48,8 @@ GROWTH_MATTERS = 0.1
 """Growth of a smaller share of the peak in that time is none."""
 WORTH_IT = 0.1
 """A change by a smaller share is not worth a restart."""
+MOST_LOWERED = 0.5
+"""Processors are at most halved at once: bursts that are shorter than five minutes are seen by nobody."""
 LEAST_MEMORY = 32 * MIB
 LEAST_CORES = 0.1
 CORE_STEP = 0.05
@@ -147,6 +149,12 @@ class Advice:
     def changes(self) -> bool:
         """Whether anything is to be changed."""
         return self.proposed is not None and self.proposed != self.now
+
+    @property
+    def resizes(self) -> bool:
+        """Whether a limit is, and not only what is reserved."""
+        new, now = self.proposed, self.now
+        return new is not None and (new.memory, new.cpus) != (now.memory, now.cpus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +300,8 @@ def _careful(wanted: Size, now: Size, confidence: Confidence, keeps_memory: str)
     if too_few and cpus and now.cpus and cpus < now.cpus:
         held.append(f"processors could go down to {cpus:.2f}, but {too_few}")
         cpus = now.cpus
+    if cpus and now.cpus:
+        cpus = max(cpus, _cores_up(now.cpus * MOST_LOWERED))
     reserved_memory = _kept(wanted.reserved_memory, now.reserved_memory)
     reserved_cpus = _kept(wanted.reserved_cpus, now.reserved_cpus)
     if reserved_memory and memory:
@@ -344,7 +354,10 @@ def _growth_words(growth: Trend, now: Size, last: date) -> str:
     if now.memory is None:
         return words
     _, likely, _ = reached(growth, now.memory, float(last.toordinal()), 365)
-    return words if likely is None else f"{words}; its limit is reached in about {human.count(round(likely), 'day')}"
+    if likely is None:
+        return words
+    when = f"in about {human.count(round(likely), 'day')}" if round(likely) else "by now"
+    return f"{words}; its limit is reached {when}"
 
 
 def _too_little(days: Sequence[ServiceDay], regime: Regime) -> str:

@@ -12,6 +12,7 @@ import typer
 from sutazai_ops.disk import write_whole
 from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.installation import open_installation
+from sutazai_ops.slo.writing import Format
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from sutazai_ops.capacity.facts import ServiceDay, Use
+    from sutazai_ops.capacity.report_model import Report
     from sutazai_ops.capacity.room import Room
     from sutazai_ops.capacity.sizing import Advice
 
@@ -56,6 +58,38 @@ def facts(
         service = room.installation.platform.service(service).name
     rows = [_row(fact) for (name, _), fact in known.items() if service in {None, name}]
     terminal.show(rows, lambda: _show_facts(terminal, rows), json=json)
+
+
+@app.command()
+def report(
+    month: Annotated[str | None, typer.Option("--month", metavar="2026-10", help="A calendar month.")] = None,
+    how: Annotated[Format, typer.Option("--format", help="As what; md and json go to standard output.")] = Format.HTML,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it there.")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Show it in a browser.")] = False,
+    sample: Annotated[bool, typer.Option("--sample", help="A made-up month, to see what a report looks like.")] = False,
+) -> None:
+    """The report of a month, of this one so far if none is named: success metrics, limits, forecasts and cost."""
+    from sutazai_ops.slo import period
+
+    terminal, now = Terminal(), datetime.now(UTC)
+    if sample:
+        from sutazai_ops.capacity.sample import MONTH, sample_report
+
+        span, made = MONTH, sample_report()
+    else:
+        span = period.month(month) if month else period.month_of(now.date())
+        room = _room()
+        _update(terminal, room, room.due(now), now, json=how is not Format.HTML)
+        made = room.report(span, now)
+    _deliver(terminal, made, span.file_name, how, out, open_=open_)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a report."""
+    from sutazai_ops.capacity.report_model import schema as made
+
+    typer.echo(made(), nl=False)
 
 
 @app.command()
@@ -123,6 +157,25 @@ def _update(terminal: Terminal, room: Room, days: Sequence[date], now: datetime,
         terminal.err.print(f"the facts are not of now: {error.what}")
         return error.what
     return ""
+
+
+def _deliver(terminal: Terminal, made: Report, name: str, how: Format, out: Path | None, *, open_: bool) -> None:
+    from sutazai_ops.capacity.writing import rendered, write
+
+    if how is not Format.HTML and out is None:
+        typer.echo(rendered(made, how), nl=False)
+        return
+    if out is not None:
+        path = out.absolute()
+        write_whole(path, rendered(made, how).encode())
+    elif made.sample:
+        path = write(made, Path.cwd(), f"capacity-{name}", [how])[how]
+    else:
+        path = write(made, open_installation().settings.reports / "capacity", name, list(Format))[how]
+    terminal.say(f"{made.summary.verdict}: {made.summary.sentence}")
+    terminal.facts({"report": str(path)})
+    if open_:
+        typer.launch(str(path))
 
 
 def _holds(verdict: bool | None) -> str:  # noqa: FBT001  (three words for three values)

@@ -141,9 +141,13 @@ def test_copies_share_what_was_measured():
 
 def test_processors_follow_what_is_usual_and_not_a_short_peak():
     cpu = [0.2] * (SLICES - 6) + [0.3] * 6
-    advice = advise("web", [day(number, cpu=cpu) for number in range(14)], Size(int(512 * MIB), 2.0))
+    advice = advise("web", [day(number, cpu=cpu) for number in range(14)], Size(int(512 * MIB), 0.6))
     assert advice.proposed.cpus == 0.35
     assert advice.proposed.reserved_cpus <= advice.proposed.cpus
+
+
+def test_processors_are_at_most_halved_at_once():
+    assert advise("web", days(14), Size(int(512 * MIB), 4.0)).proposed.cpus == 2
 
 
 class TestTheLimitThatThePlanAsksFor:
