@@ -146,6 +146,22 @@ def test_one_that_hangs_stays_failed_for_three_intervals_and_then_nothing_is_kno
     assert states == [("failed", 30), ("failed", 60), ("failed", 90), ("unknown", 120)]
 
 
+def test_one_whose_every_attempt_ends_too_late_stays_failed(monkeypatch):
+    """As of a PostgreSQL that hangs, whose client gives up after two seconds where one is allowed."""
+    late = threading.Event()
+    monkeypatch.setattr(run, "question", lambda *_: late.wait)
+    watched = Watched(SmallEngine())
+    states = []
+    for _ in range(6):
+        watched.clock.now += INTERVAL
+        late.clear()
+        watched.probe.round()
+        states.append(watched.state())
+        late.set()
+        watched.probe._attempts.asking._left_behind.join()
+    assert states == ["failed"] * 6
+
+
 def test_an_engine_that_hangs_leaves_one_thread_behind_and_the_state_unknown(monkeypatch):
     monkeypatch.setattr(run, "ENGINE_SECONDS", 0.1)
     over = threading.Event()

@@ -77,15 +77,16 @@ class WatchedProbe:
         if hangs_as := self._attempts.hang:
             self._conclude(hangs_as, "a former attempt has not ended")
             return
+        if self.rounds:
+            # One that took longer than it may has ended by now: that is late, and not for ever.
+            self._completed()
         begun = self._clock()
         outcome = run_probe(self.asked.service, self.asked.probe, self.asked.engine, self._attempts)
         self._tallies.observe("sutazai_exporter_cycle_duration_seconds", self._clock() - begun, collector=NAME)
         if outcome.state is not ProbeState.UNKNOWN:
             self._tallies.observe("sutazai_probe_duration_seconds", outcome.seconds, **self.labels)
         if self._attempts.hang is None:
-            self._ended_at = self._clock()
-            self._board.put_age(f"age of {self.source}", "sutazai_probe_age_seconds", **self.labels)
-            self._board.put_age(f"age of {NAME}", "sutazai_exporter_cycle_age_seconds", collector=NAME)
+            self._completed()
         self._conclude(outcome.state, outcome.because)
 
     def forget(self) -> None:
@@ -93,6 +94,11 @@ class WatchedProbe:
         self._board.remove(self.source)
         self._board.remove(f"age of {self.source}")
         self._tallies.forget(**self.labels)
+
+    def _completed(self) -> None:
+        self._ended_at = self._clock()
+        self._board.put_age(f"age of {self.source}", "sutazai_probe_age_seconds", **self.labels)
+        self._board.put_age(f"age of {NAME}", "sutazai_exporter_cycle_age_seconds", collector=NAME)
 
     def _conclude(self, state: ProbeState, because: str) -> None:
         self._put(state)
