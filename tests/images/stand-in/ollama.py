@@ -121,11 +121,11 @@ class Ollama:
         return self._told(body) if path == "/stand-in/ollama" else None
 
     def _told(self, body: Json) -> Iterable[Json]:
-        """What shall go wrong from now on."""
+        """What shall go wrong from now on, and what came over the network so far."""
         for one in fields(Faults):
             if one.name in body:
                 setattr(self.faults, one.name, body[one.name])
-        return [vars(self.faults)]
+        return [{**vars(self.faults), "pulled_bytes": self.pulled_bytes}]
 
     def _of_a_model(self, method: str, path: str, body: Json, name: str) -> Iterable[Json] | None:
         match method, path:
