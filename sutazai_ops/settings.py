@@ -197,7 +197,7 @@ class Receiver(Documented):
     kind: Literal["webhook", "slack", "mail"]
     """`webhook`: a POST of Alertmanager's JSON. `slack`: a chat that takes Slack's incoming webhooks. `mail`: SMTP."""
     severities: tuple[Literal["page", "ticket"], ...] = ("page", "ticket")
-    """Which alerts: `page` wakes somebody, `ticket` can wait for the morning."""
+    """Which alerts: `page` wakes somebody, `ticket` can wait for the morning; none for one that `then` alone names."""
     url_file: AnyPath | None = None
     """For `webhook` and `slack`: the file that holds the address, which is a secret."""
     to: str | None = None
@@ -230,10 +230,20 @@ class AlertSettings(Documented):
     """By a name of your choice, of letters, digits and . _ -."""
     repeat_hours: float = Field(default=4, gt=0)
     """After how long an alert that nobody has mended is told again."""
+    then: tuple[str, ...] = ()
+    """Receivers that are told besides, one further with each reminder, of an incident that nobody takes over."""
     watchdog_url_file: AnyPath | None = None
     """A file that holds an address outside, called every minute: when the calls stop, the monitoring is dead."""
     runbooks_url: str = "https://github.com/sutazai/sutazai-ops/blob/main/docs/runbooks"
     """Where the pages of docs/runbooks can be read."""
+
+    @model_validator(mode="after")
+    def _knows_whom_it_names(self) -> Self:
+        unknown = next((name for name in self.then if name not in self.receivers), None)
+        if unknown is not None:
+            msg = f"`then` names {unknown!r}, and there is no receiver of that name"
+            raise ValueError(msg)
+        return self
 
 
 class ObjectiveSettings(Documented):

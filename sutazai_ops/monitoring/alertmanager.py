@@ -157,6 +157,8 @@ def _routes(alerts: AlertSettings) -> Iterator[dict[str, Any]]:
     }
     yield {"receiver": NOBODY, "matchers": [f'severity="{Severity.NONE}"']}
     for name, receiver in alerts.receivers.items():
+        if not receiver.severities:
+            continue
         route: dict[str, Any] = {"receiver": name, "continue": True}
         # Whoever takes both takes what has neither too, such as an alert of somebody else's rules.
         if set(receiver.severities) != set(SEVERITIES):

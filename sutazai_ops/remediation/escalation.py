@@ -1,6 +1,7 @@
 """Gives an incident to a person by the routes that alerts take, with all that is known of it.
 
-Once, and again after `alerts.repeat_hours` while it is broken and nobody has acknowledged it.
+Once, and again after `alerts.repeat_hours` while it is broken and nobody has acknowledged it: then besides to the next
+of the receivers that `alerts.then` names.
 
 It is written down as given once every way of telling took it; until then the next round tries again those that did not.
 """
@@ -11,8 +12,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sutazai_ops.errors import OpsError
+from sutazai_ops.ledger.incident_log import ESCALATED
 from sutazai_ops.monitoring.exporter.alerting import Notice
-from sutazai_ops.monitoring.notify import notifiers
+from sutazai_ops.monitoring.notify import ToReceiver, notifiers
 from sutazai_ops.monitoring.rules import runbook_of
 from sutazai_ops.remediation.verdict import Kind
 
@@ -22,17 +24,17 @@ if TYPE_CHECKING:
 
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import IncidentEntry, RepairEntry
+    from sutazai_ops.monitoring.exporter.telling import Notifier
     from sutazai_ops.remediation.observe import Round
     from sutazai_ops.remediation.verdict import Verdict
+    from sutazai_ops.settings import AlertSettings
 
 ALERT = "incident_needs_you"
 """What it is called among alerts."""
 
 
-def escalate(here: Installation, incident: IncidentEntry, verdict: Verdict, now: datetime, again: str = "") -> str:
-    """Tell whoever is told of alerts of its severity; says in one line who was.
-
-    `again` says that it is a reminder.
+def escalate(here: Installation, incident: IncidentEntry, verdict: Verdict, now: datetime) -> str:
+    """Tell whoever is told of alerts of its severity, and whose turn it is besides; says in one line who was.
 
     Raises:
         OpsError: when one way did not take it; nothing is written down then, and the next round tries again.
@@ -43,15 +45,24 @@ def escalate(here: Installation, incident: IncidentEntry, verdict: Verdict, now:
     notice = notice_of(incident, verdict, log.repairs_of(incident.number), here.settings.alerts.runbooks_url)
     # Whoever is woken finds it there already.
     page, _ = write_report(here, incident)
-    told = []
-    for notifier in notifiers(here.settings.alerts, here.platform, here.engine):
-        if notifier.wants(notice):
+    alerts = here.settings.alerts
+    times = sum(one.kind == ESCALATED for one in log.events_of(incident.number))
+    wanted = [one for one in notifiers(alerts, here.platform, here.engine) if one.wants(notice)]
+    told = {}
+    for notifier in [*wanted, *next_routes(alerts, times)]:
+        if notifier.name not in told:
             notifier.tell([notice], [notice] if notifier.forgets else [])
-            told.append(notifier.name)
+            told[notifier.name] = True
+    again = "again " if times else ""
     line = f"given to a person {again}({verdict.reason}): " + (", ".join(told) or "nobody is told of alerts here")
     line += f"; {page}"
     log.escalate(incident.number, now, line)
     return line
+
+
+def next_routes(alerts: AlertSettings, times: int) -> list[Notifier]:
+    """Whom it is given to besides, after it was told so many times: one further with each reminder."""
+    return [ToReceiver(name, alerts.receivers[name]) for name in alerts.then[:times]]
 
 
 def notice_of(incident: IncidentEntry, verdict: Verdict, repairs: Sequence[RepairEntry], runbooks_url: str) -> Notice:
@@ -83,18 +94,16 @@ def escalate_all(here: Installation, found: Round) -> list[str]:
 
     What was not taken by whoever should tell is said, and tried again in the next round.
     """
-    told_at = here.ledger.incidents.told_at()
+    told_at, repeat_hours = here.ledger.incidents.told_at(), here.settings.alerts.repeat_hours
     said = []
     for one in found.judged:
         last = told_at.get(one.incident.number)
-        if one.verdict.kind is Kind.ESCALATE and last is None:
-            again = ""
-        elif last is not None and needs_reminder(one.incident, last, here.settings.alerts.repeat_hours, found.at):
-            again = "again "
-        else:
+        is_new = last is None and one.verdict.kind is Kind.ESCALATE
+        is_forgotten = last is not None and needs_reminder(one.incident, last, repeat_hours, found.at)
+        if not (is_new or is_forgotten):
             continue
         try:
-            line = escalate(here, one.incident, one.verdict, found.at, again)
+            line = escalate(here, one.incident, one.verdict, found.at)
         except OpsError as error:
             line = f"could not be given to a person: {error.what}"
         said.append(f"incident {one.incident.number}, {one.incident.target}: {line}")

@@ -141,3 +141,10 @@ def test_a_name_with_a_dot_is_matched_as_it_is_written(tmp_path):
 @pytest.mark.parametrize(("seconds", "text"), [(4 * 3600, "4h"), (5400, "90m"), (45, "45s"), (0.5 * 3600, "30m")])
 def test_a_time_is_written_as_prometheus_reads_it(seconds, text):
     assert duration(seconds) == text
+
+
+def test_a_receiver_of_reminders_alone_has_no_route_but_that_of_trials(chain):
+    reminded = WEBHOOK.model_copy(update={"severities": ()})
+    routes = config(chain, AlertSettings(receivers={"hook": WEBHOOK, "head": reminded}, then=("head",)))["route"]
+    assert [one["receiver"] for one in routes["routes"] if "matchers" not in one] == ["hook"]
+    assert "head" not in [one["receiver"] for one in routes["routes"]]

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from guard_situations import HOUR, INCIDENT, MINUTE, NOW, repair
 
-from sutazai_ops.remediation.escalation import needs_reminder, notice_of
+from sutazai_ops.remediation.escalation import needs_reminder, next_routes, notice_of
 from sutazai_ops.remediation.verdict import Kind, Reason, Verdict
+from sutazai_ops.settings import AlertSettings
 
 VERDICT = Verdict(Kind.ESCALATE, Reason.LADDER_ENDED)
 
@@ -43,3 +44,15 @@ def test_what_is_about_the_host_names_no_service():
 )
 def test_it_is_told_again_while_it_is_broken_and_nobodys(changes, ago: timedelta, is_due):
     assert needs_reminder(replace(INCIDENT, **changes), NOW - ago, 4, NOW) is is_due
+
+
+def test_each_reminder_goes_one_route_further():
+    receivers = {name: {"kind": "webhook", "url_file": f"/{name}", "severities": []} for name in ("team", "head")}
+    alerts = AlertSettings.model_validate({"receivers": receivers, "then": ["team", "head"]})
+    told = [[one.name for one in next_routes(alerts, times)] for times in range(4)]
+    assert told == [[], ["team"], ["team", "head"], ["team", "head"]]
+
+
+def test_a_next_route_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="no receiver of that name"):
+        AlertSettings.model_validate({"then": ["nobody"]})
