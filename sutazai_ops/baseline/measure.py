@@ -14,6 +14,9 @@ from sutazai_ops import human
 from sutazai_ops.baseline.figures import Figures, figures, together
 from sutazai_ops.baseline.load import ask
 from sutazai_ops.baseline.script import EVERYTHING, read_script
+from sutazai_ops.capacity import room_of
+from sutazai_ops.capacity.cost import DayUse, divide
+from sutazai_ops.capacity.cost import Used as Share
 from sutazai_ops.deployment.release import Releases
 from sutazai_ops.engines import State
 from sutazai_ops.errors import CommandFailed, OpsError, Refused
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
 
     from sutazai_ops.baseline.load import Bounds
     from sutazai_ops.baseline.script import Script
-    from sutazai_ops.engines import Engine, Usage
+    from sutazai_ops.capacity.prices import Prices
+    from sutazai_ops.engines import Capacity, Engine, Usage
     from sutazai_ops.installation import Installation
     from sutazai_ops.progress import Progress
 
@@ -39,6 +43,16 @@ class Used(Model):
     """The most of any moment that was looked at, about one a second."""
 
 
+class Cost(Model):
+    """What one request came to, at the prices of then."""
+
+    currency: str
+    own: float
+    """For what services used meanwhile of the host's processors and memory."""
+    whole: float
+    """For all of the host in that time: at this rate nobody else pays for what stands idle."""
+
+
 class Baseline(Model):
     """How an installation answered."""
 
@@ -46,6 +60,8 @@ class Baseline(Model):
     """By name; those of all kinds together under `all`."""
     used: dict[str, Used]
     """By service, of those that say what they use."""
+    cost: Cost | None = None
+    """None without prices, and where it is not known what was used."""
 
     @property
     def cpu_seconds_a_request(self) -> float | None:
@@ -71,7 +87,9 @@ def take(here: Installation, environment: str, bounds: Bounds, progress: Progres
     script = read_script(here.platform, here.settings.baseline.requests)
     orders = _orders(script, here.engine)
     meter = Meter(here.engine)
-    began = datetime.now(UTC)
+    # A price that is wrong is told before anything is asked.
+    prices = room_of(here, ()).prices
+    began, started = datetime.now(UTC), time.monotonic()
     words = f"{bounds.rate:g} requests a second for {human.duration(bounds.seconds)}"
     with progress.step(words):
         answers = ask(orders, bounds, meter.look)
@@ -79,6 +97,9 @@ def take(here: Installation, environment: str, bounds: Bounds, progress: Progres
         raise CommandFailed("nothing was asked in the time that was given", remedy="give it more --seconds")
     kinds = {EVERYTHING: together(list(answers.values())), **answers}
     baseline = Baseline(requests={name: figures(one) for name, one in kinds.items() if one.seconds}, used=meter.used())
+    if prices is not None:
+        elapsed = time.monotonic() - started
+        baseline = baseline.model_copy(update={"cost": cost(baseline, elapsed, here.engine.capacity(), prices)})
     release = Releases(here.settings.releases).current()
     entry = BaselineEntry(
         at=began,
@@ -90,6 +111,20 @@ def take(here: Installation, environment: str, bounds: Bounds, progress: Progres
         detail=baseline.model_dump(mode="json"),
     )
     return here.ledger.record_baseline(entry), baseline
+
+
+def cost(baseline: Baseline, seconds: float, host: Capacity, prices: Prices) -> Cost | None:
+    """What a request cost, by the rules of `capacity.cost`: memory is paid by the most that was used, all the time."""
+    if baseline.cpu_seconds_a_request is None:
+        return None
+    services = {
+        name: Share(core_seconds=one.cpu_seconds or 0.0, byte_seconds=one.memory_bytes * seconds)
+        for name, one in baseline.used.items()
+    }
+    use = DayUse(datetime.now(UTC).date(), seconds / 3600, host.cpus, host.memory, services)
+    divided, count = divide(use, prices), baseline.requests[EVERYTHING].count
+    own = sum(part.own for part in divided.parts.values())
+    return Cost(currency=prices.currency, own=own / count, whole=divided.host / count)
 
 
 def _orders(script: Script, engine: Engine) -> list[Mapping[str, Any]]:

@@ -125,12 +125,20 @@ def _show(terminal: Terminal, entry: BaselineEntry, baseline: Baseline, against:
         {
             "baseline": f"{entry.number}, in {entry.environment}",
             "processor": "unknown" if each is None else f"{each * 1000:.1f} ms a request, of all services together",
+            "cost": _cost_words(baseline),
             "intervals": "those in which 95 % of such samples would lie; … where there were too few answers to say",
         }
     )
     if against is not None:
         terminal.say()
         _show_comparison(terminal, against)
+
+
+def _cost_words(baseline: Baseline) -> str:
+    cost = baseline.cost
+    if cost is None:
+        return "unknown: no prices (setting capacity.prices), or a service was started anew meanwhile"
+    return f"{cost.own:.6f} {cost.currency} a request for what was used, {cost.whole:.6f} for all of the host"
 
 
 def _show_comparison(terminal: Terminal, found: Comparison) -> None:

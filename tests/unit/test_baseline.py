@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from sutazai_ops.baseline.compare import compare, latest_like
 from sutazai_ops.baseline.figures import Answers, Change, Figures, change, fails_more, figures, quantile, together
 from sutazai_ops.baseline.load import MOST_USERS, Bounds
-from sutazai_ops.baseline.measure import Baseline, Meter, Used
+from sutazai_ops.baseline.measure import Baseline, Meter, Used, cost
 from sutazai_ops.baseline.script import read_script
-from sutazai_ops.engines import Health, Observed, State, Usage
+from sutazai_ops.capacity.prices import HostPrice, Prices
+from sutazai_ops.engines import Capacity, Health, Observed, State, Usage
 from sutazai_ops.errors import BadInput, Unreachable
 from sutazai_ops.ledger import BaselineEntry
 from sutazai_ops.platform import read_platform
@@ -209,3 +210,15 @@ def test_the_processor_time_of_a_request_is_unknown_where_one_service_was_starte
     assert known.cpu_seconds_a_request == 0.003
     renewed = {**known.used, "db": Used(cpu_seconds=None, memory_bytes=1)}
     assert Baseline(requests=requests, used=renewed).cpu_seconds_a_request is None
+
+
+def test_a_request_costs_its_share_of_the_host_and_no_more_than_all_of_it():
+    used = {"web": Used(cpu_seconds=90.0, memory_bytes=4 * 2**30)}
+    baseline = Baseline(requests={"all": exponential(0.1, 1)}, used=used)
+    prices = Prices(currency="EUR", host=HostPrice(per_hour=36.0, cpu_share=0.5))
+    # A minute of 36 a hour is 0.60; three quarters of two cores and a quarter of the memory are half of it.
+    found = cost(baseline, 60, Capacity(memory=16 * 2**30, cpus=2), prices)
+    assert found is not None
+    assert (found.currency, found.own, found.whole) == ("EUR", pytest.approx(0.0003), pytest.approx(0.0006))
+    renewed = baseline.model_copy(update={"used": {"web": Used(cpu_seconds=None, memory_bytes=1)}})
+    assert cost(renewed, 60, Capacity(memory=1, cpus=1), prices) is None
