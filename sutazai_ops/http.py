@@ -22,7 +22,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from sutazai_ops import human
 from sutazai_ops.errors import Unreachable
@@ -161,6 +161,8 @@ def _speaking(url: str, silence: float) -> Iterator[None]:
         yield
     except (requests.Timeout, ReadTimeoutError):
         raise Unreachable(f"{_server(url)} says nothing for {human.duration(silence)}", where=_shown(url)) from None
+    except ProtocolError:
+        raise Unreachable(f"{_server(url)} hangs up within its answer", where=_shown(url)) from None
     except (requests.RequestException, HTTPError, OSError) as error:
         raise Unreachable(_why(url, error), where=_shown(url)) from None
 

@@ -8,7 +8,7 @@ second waits, and finds it there.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -48,6 +48,8 @@ class Done:
     seconds: float = 0.0
     error: str = ""
     """Why it could not be done; empty where it was."""
+    retryable: bool = False
+    """Whether trying the same again may succeed: what was pulled and refused would only be pulled and refused again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def _attempt(step: Step, act: Callable[[], object]) -> Done:
     try:
         act()
     except OpsError as error:
-        return Done(step, time.monotonic() - began, error.what)
+        return Done(step, time.monotonic() - began, error.what, error.retryable)
     return Done(step, time.monotonic() - began)
 
 
@@ -129,16 +131,56 @@ def pull_model(fleet: Fleet, house: House, model: Wanted, progress: Progress, *,
 def bring(ollama: Ollama, asked: Pull, progress: Progress, pauses: Sequence[float] = PAUSES) -> Present:
     """Pull a model, whatever is there, and hold it against its pin; raises as `pull_model`."""
     before = _there(ollama, asked.model)
-    aside = _aside(before) if before else ""
-    if before:
-        ollama.copy(asked.model, aside)
+    aside = _put_aside(ollama, before) if before else ""
     try:
         with progress.step(f"pull {asked.model}", asked.size) as advance:
             _pull_patiently(ollama, asked, advance, pauses)
-        return _as_pinned(ollama, asked, aside)
-    finally:
-        if aside:
+    except OpsError:
+        # The name means what it meant before: Ollama writes it last.
+        _forget(ollama, aside)
+        raise
+    now = _there(ollama, asked.model)
+    if now is None:
+        raise OpsError(f"{ollama.name} pulled {asked.model} and does not list it", where=ollama.address)
+    is_right = asked.pin in {None, now.digest}
+    if not is_right:
+        # Whoever asks for the tag must not be answered by what nobody has agreed to. Where this fails, the old one
+        # keeps the name that it has aside.
+        _undo(ollama, asked.model, aside)
+    _forget(ollama, aside)
+    if not is_right:
+        raise _moved(ollama, asked, now, was_there=before is not None)
+    return now
+
+
+def _put_aside(ollama: Ollama, before: Present) -> str:
+    """The name under which the old one waits while the new one comes."""
+    aside = f"{before.name}{BEFORE}{before.digest.removeprefix('sha256:')[:12]}"
+    ollama.copy(before.name, aside)
+    return aside
+
+
+def _undo(ollama: Ollama, model: str, aside: str) -> None:
+    if aside:
+        ollama.copy(aside, model)
+    else:
+        ollama.delete(model)
+
+
+def _forget(ollama: Ollama, aside: str) -> None:
+    """Remove the second name of a model; one that is left over is pruned some day, and hides no error now."""
+    if aside:
+        with suppress(OpsError):
             ollama.delete(aside)
+
+
+def _moved(ollama: Ollama, asked: Pull, now: Present, *, was_there: bool) -> Moved:
+    left = "what was there before is there again" if was_there else "it was removed again"
+    return Moved(
+        f"{asked.model} is now {now.digest[:SHOWN]} in its registry and pinned is {(asked.pin or '')[:SHOWN]}: {left}",
+        where=ollama.address,
+        remedy=f"to take it: sutazai-ops models lock --take {asked.model}",
+    )
 
 
 def _pull_patiently(ollama: Ollama, asked: Pull, advance: Callable[[int], None], pauses: Sequence[float]) -> None:
@@ -161,38 +203,20 @@ def _pull_patiently(ollama: Ollama, asked: Pull, advance: Callable[[int], None],
 def _arriving(messages: Iterable[Pulling], asked: Pull, *, first: bool) -> Iterator[int]:
     """How many bytes of the whole have arrived; raises `NoRoom` before a layer fills the disk."""
     layers: dict[str, Pulling] = {}
+    needed = 0
     for message in messages:
         if not message.layer:
             continue
-        is_new = message.layer not in layers
+        if message.layer not in layers:
+            needed += message.total - message.completed
+            # What a later try needs was room for before, and part of it is taken by now.
+            if first and asked.free is not None and needed + SPARE_BYTES > asked.free:
+                raise NoRoom(
+                    f"{asked.model} needs {human.size(needed)} more and {human.size(asked.free)} is free",
+                    remedy="sutazai-ops models prune, or make room on the disk of the models",
+                )
         layers[message.layer] = message
-        left = sum(one.total - one.completed for one in layers.values())
-        # Of a later try part of the disk is taken by what has arrived, so the room was right the first time alone.
-        if first and is_new and asked.free is not None and left + SPARE_BYTES > asked.free:
-            raise NoRoom(
-                f"{asked.model} needs {human.size(left)} more and {human.size(asked.free)} is free",
-                remedy="sutazai-ops models prune, or make room on the disk of the models",
-            )
         yield sum(one.completed for one in layers.values())
-
-
-def _as_pinned(ollama: Ollama, asked: Pull, aside: str) -> Present:
-    now = _there(ollama, asked.model)
-    if now is None:
-        raise OpsError(f"{ollama.name} pulled {asked.model} and does not list it", where=ollama.address)
-    if asked.pin in {None, now.digest}:
-        return now
-    # Whoever asks for the tag must not be answered by what nobody has agreed to.
-    if aside:
-        ollama.copy(aside, asked.model)
-    else:
-        ollama.delete(asked.model)
-    left = "what was there before is there again" if aside else "it was removed again"
-    raise Moved(
-        f"{asked.model} is now {now.digest[:SHOWN]} in its registry and pinned is {(asked.pin or '')[:SHOWN]}: {left}",
-        where=ollama.address,
-        remedy=f"to take it: sutazai-ops models lock --take {asked.model}",
-    )
 
 
 def warm(ollama: Ollama, model: Wanted, progress: Progress) -> float:
@@ -211,12 +235,6 @@ def unload(ollama: Ollama, model: str) -> None:
 
 def _there(ollama: Ollama, model: str) -> Present | None:
     return next((one for one in ollama.present() if one.name == model), None)
-
-
-def _aside(before: Present) -> str:
-    """The name under which the old one waits while the new one comes."""
-    name, _, tag = before.name.rpartition(":")
-    return f"{name}:{tag}{BEFORE}{before.digest.removeprefix('sha256:')[:12]}"
 
 
 @contextmanager

@@ -139,7 +139,7 @@ def _preload(held: Sequence[Wanted], servers: Sequence[Service]) -> dg.AssetsDef
             first = failed[0]
             raise dg.Failure(
                 f"{len(failed)} could not be done: {first.step.model}: {first.error} — sutazai-ops models plan",
-                allow_retries=any(one.step.act == "pull" for one in failed),
+                allow_retries=any(one.retryable for one in failed),
             )
 
     return preload
@@ -149,8 +149,9 @@ def _have_ready(
     fleet: "Fleet", names: Sequence[str], progress: LoggedProgress
 ) -> tuple[dict[str, dict[str, Any]], list["Done"]]:
     """Carry the plan of each server out; the metadata of each model that is there, and what could not be done."""
-    from sutazai_ops.models.apply import carry_out
+    from sutazai_ops.models.apply import Done, carry_out
     from sutazai_ops.models.bench import measure
+    from sutazai_ops.models.plan import Act, Step
 
     made: dict[str, dict[str, Any]] = {}
     failed: list[Done] = []
@@ -162,7 +163,12 @@ def _have_ready(
         for model in house.wanted:
             if model.name in there:
                 # Only what is in memory: to load another one for the asking would put somebody's model out.
-                measured = measure(house.ollama, there[model.name]) if model.name in loaded else None
+                measured = None
+                if model.name in loaded:
+                    try:
+                        measured = measure(house.ollama, there[model.name])
+                    except OpsError as error:
+                        failed.append(Done(Step(model.name, house.server.name, Act.WARM, ""), error=error.what))
                 took = {
                     str(one.step.act): one.seconds for one in done if one.step.model == model.name and not one.error
                 }

@@ -153,6 +153,9 @@ class Fleet:
         return Ollama(address, service.name)
 
     def _free(self, service: Service) -> int | None:
+        if self.here.settings.models.address:
+            # What the engine could tell is the disk of another one.
+            return None
         engine = self.here.engine
         with suppress(OpsError):
             return free_bytes(engine.data_folder(service.name))

@@ -14,8 +14,8 @@ from probe_servers import free_port
 from sutazai_ops.errors import Unreachable
 from sutazai_ops.models import apply
 from sutazai_ops.models.apply import Moved, Pull, bring, carry_out
-from sutazai_ops.models.ollama import NoRoom, NoSuchModel, Ollama
-from sutazai_ops.models.plan import Act
+from sutazai_ops.models.ollama import NoRoom, NoSuchModel, Ollama, Pulling
+from sutazai_ops.models.plan import SPARE_BYTES, Act
 from sutazai_ops.progress import Silent
 
 CHAT, VECTORS = "llama3.2:3b", "nomic-embed-text:latest"
@@ -118,6 +118,48 @@ def test_a_tag_that_moved_is_told_and_what_was_there_is_there_again(ollama, stan
         at_once(ollama, pin=pin(1))
     assert moved.value.remedy.endswith(f"models lock --take {CHAT}")
     assert [(one.name, one.digest) for one in ollama.present()] == [(CHAT, pin(0))]
+
+
+def test_an_old_model_that_cannot_be_put_back_keeps_its_second_name(ollama, stand_in, monkeypatch):
+    at_once(ollama)
+    stand_in.faults.moved += [CHAT, CHAT]
+    copy = ollama.copy
+
+    def copies_once(source, name):
+        monkeypatch.setattr(ollama, "copy", refuses)
+        copy(source, name)
+
+    def refuses(source, name):
+        raise Unreachable("it has just gone")
+
+    monkeypatch.setattr(ollama, "copy", copies_once)
+    with pytest.raises(Unreachable, match="it has just gone"):
+        at_once(ollama, pin=pin(1))
+    kept = {one.name: one.digest for one in ollama.present()}
+    assert kept[f"{CHAT}-before-{pin(0)[7:19]}"] == pin(0)
+
+
+def test_a_server_that_dies_in_a_pull_is_told_as_that_and_not_as_what_could_not_be_tidied(
+    ollama, stand_in, monkeypatch
+):
+    at_once(ollama)
+    stand_in.faults.moved.append(CHAT)
+    stand_in.faults.break_pull_at = 0.5
+
+    def gone(name):
+        raise Unreachable("it is still gone")
+
+    monkeypatch.setattr(ollama, "delete", gone)
+    with pytest.raises(Unreachable, match="hangs up within its answer"):
+        bring(ollama, Pull(CHAT, pin(1)), Silent(), pauses=())
+
+
+def test_what_all_layers_need_together_is_held_against_the_disk(ollama, stand_in):
+    layers = [Pulling("pulling a", "a", total=600), Pulling("pulling a", "a", 600, 600), Pulling("pulling b", "b", 600)]
+    assert list(apply._arriving(layers, Pull(CHAT, free=SPARE_BYTES + 1200), first=True)) == [0, 600, 600]
+    with pytest.raises(NoRoom, match=r"needs 1\.2 kB more"):
+        list(apply._arriving(layers, Pull(CHAT, free=SPARE_BYTES + 1199), first=True))
+    assert list(apply._arriving(layers, Pull(CHAT, free=SPARE_BYTES), first=False)) == [0, 600, 600]
 
 
 def test_a_tag_that_moved_before_it_was_ever_here_is_not_left_to_be_used(ollama, stand_in):
