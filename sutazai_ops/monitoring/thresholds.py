@@ -151,7 +151,8 @@ class Threshold(Condition):
         """
         if ALL in self.inhibits:
             return threshold != self.name and service == beside
-        return threshold in self.inhibits and (not service or not beside or service == beside)
+        # What is of no service is silenced by what is of none, too: a service that is down says nothing of the host.
+        return threshold in self.inhibits and (not beside or service == beside)
 
 
 class Rulebook(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,31 @@ def test_what_says_nothing_new_is_silent_for_the_same_service_or_everywhere_wher
         if rule["source_matchers"] == ['alertname="service_down"']
     ]
     assert down["equal"] == ["service"]
+
+
+def inhibited(rule: dict[str, Any], source: str, beside: str, target: str, service: str) -> bool:
+    """What Alertmanager makes of a rule: labels that are missing are equal to empty ones."""
+    [matcher], (name, operator, wanted) = rule["target_matchers"], _parts(rule["target_matchers"][0])
+    assert name == "alertname", matcher
+    is_target = target != wanted if operator == "!=" else target in wanted.split("|")
+    is_equal = service == beside if rule.get("equal") == ["service"] else True
+    return rule["source_matchers"] == [f'alertname="{source}"'] and is_target and is_equal
+
+
+def _parts(matcher: str) -> tuple[str, str, str]:
+    found = re.fullmatch(r'(\w+)(=~|!=|=)"(.*)"', matcher)
+    assert found
+    return found[1], found[2], found[3]
+
+
+def test_alertmanager_holds_back_what_we_hold_back_ourselves(chain: Platform):
+    rules = [rule for rule in config(chain, EVERYBODY)["inhibit_rules"] if len(rule["source_matchers"]) == 1]
+    for source in RULEBOOK.thresholds.values():
+        beside = "api" if "service" in RULEBOOK.signal_of(source).labels else ""
+        for target in RULEBOOK.thresholds:
+            for service in ("", "api", "pages"):
+                theirs = any(inhibited(rule, source.name, beside, target, service) for rule in rules)
+                assert source.silences(target, service, beside=beside) == theirs, (source.name, target, service)
 
 
 def test_the_alerts_that_routes_and_inhibition_name_are_thresholds():
