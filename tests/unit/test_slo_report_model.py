@@ -7,10 +7,14 @@ import math
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from slo_sample import sample_report
 
 from sutazai_ops.slo import report_model as m
+from sutazai_ops.slo import timeline
+from sutazai_ops.slo.period import month
+from sutazai_ops.slo.report import Head, Material, make_report
 from sutazai_ops.slo.verdict import Verdict, worst
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -27,6 +31,22 @@ def test_a_report_is_read_back_as_it_was_written() -> None:
 
 def test_the_same_report_gives_the_same_bytes() -> None:
     assert m.to_json(sample_report()) == m.to_json(sample_report())
+
+
+def test_what_is_written_keeps_the_schema_and_what_is_broken_does_not() -> None:
+    schema = json.loads(m.schema())
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    nothing = make_report(Head("test", "a test"), Material(month("2026-10"), {}, {}, timeline.empty()))
+    for report in (sample_report(), nothing):
+        written = json.loads(m.to_json(report))
+        assert list(validator.iter_errors(written)) == []
+    written = json.loads(m.to_json(sample_report()))
+    written["objectives"][0]["verdict"] = "fine"
+    written["objectives"][1]["figures"]["coverage"] = 1.5
+    del written["period"]
+    found = {str(error.json_path) for error in validator.iter_errors(written)}
+    assert found == {"$", "$.objectives[0].verdict", "$.objectives[1].figures.coverage"}
 
 
 @pytest.mark.parametrize("none", [math.nan, math.inf, -math.inf])
