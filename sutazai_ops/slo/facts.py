@@ -63,11 +63,15 @@ class Fact:
     lacking: int = 0
     """Days more that imputing would have wanted: 0 where there were enough, or nothing was imputed."""
     warnings: Sequence[str] = ()
+    _whole: list[Totals] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def totals(self) -> Totals:
         """The whole day."""
-        return add_up(self.hours)
+        if not self._whole:
+            # Asked for again and again: half of the time of a report went into it.
+            self._whole.append(add_up(self.hours))
+        return self._whole[0]
 
     @property
     def start(self) -> datetime:

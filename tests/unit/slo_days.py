@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, date, datetime, timedelta
 
 from sutazai_ops.slo.day import STEPS, Measured, make_fact
@@ -75,4 +76,4 @@ def gap(start: int, end: int, day: date = DAY) -> Measured:
 
 
 def fields(one: Fact) -> dict[str, object]:
-    return {name: getattr(one, name) for name in one.__slots__}
+    return {field.name: getattr(one, field.name) for field in dataclasses.fields(one) if field.init}
