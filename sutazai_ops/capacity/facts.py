@@ -6,6 +6,7 @@ harm; an hour that was measured better before, because its samples have since go
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sutazai_ops.capacity.spread import Spread, added, spread_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import date
 
 HOURS = 24
@@ -98,12 +99,12 @@ class ServiceDay:
         """Of the whole day."""
         return total_use([hour.cpu for hour in self.hours])
 
-    @property
+    @cached_property
     def kills(self) -> int:
         """Of the whole day."""
         return sum(hour.kills for hour in self.hours)
 
-    @property
+    @cached_property
     def throttled(self) -> float | None:
         """Of the whole day, in seconds; None where it was never measured."""
         known = [hour.throttled for hour in self.hours if hour.throttled is not None]
@@ -209,18 +210,38 @@ def merged(old: ServiceDay, new: ServiceDay) -> ServiceDay:
     return replace(new, hours=tuple(hours))
 
 
+class _Kept(Sequence[Hour]):
+    """The hours of a fact that was kept: most readers want the day alone, and a month has thousands of hours."""
+
+    def __init__(self, kept: Sequence[Any]) -> None:
+        self._kept = kept
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401  (a number or a slice, as of any sequence)
+        if isinstance(place, slice):
+            return [_to_hour(one) for one in self._kept[place]]
+        return _to_hour(self._kept[place])
+
+
 def to_detail(fact: ServiceDay) -> dict[str, Any]:
-    """What the ledger keeps of a fact beside its figures, as JSON."""
-    return {"expected": fact.expected, "hours": [_of_hour(hour) for hour in fact.hours]}
+    """What the ledger keeps of a fact beside its figures, as JSON: its sums, and the hours that they are sums of."""
+    whole = Hour(fact.memory, fact.cpu, fact.kills, fact.throttled)
+    return {"expected": fact.expected, "day": _of_hour(whole), "hours": [_of_hour(hour) for hour in fact.hours]}
 
 
 def of_detail(service: str, day: date, detail: Mapping[str, Any], computed_at: datetime) -> ServiceDay:
     """The fact that `to_detail` was made of."""
-    hours = tuple(
-        Hour(memory=_to_use(memory), cpu=_to_use(cpu), kills=kills, throttled=throttled)
-        for memory, cpu, kills, throttled in detail["hours"]
-    )
-    return ServiceDay(service, day, hours, detail["expected"], computed_at)
+    fact = ServiceDay(service, day, _Kept(detail["hours"]), detail["expected"], computed_at)
+    whole = _to_hour(detail["day"])
+    fact.__dict__.update(memory=whole.memory, cpu=whole.cpu, kills=whole.kills, throttled=whole.throttled)
+    return fact
+
+
+def _to_hour(kept: Sequence[Any]) -> Hour:
+    memory, cpu, kills, throttled = kept
+    return Hour(_to_use(memory), _to_use(cpu), kills, throttled)
 
 
 def _of_hour(hour: Hour) -> list[Any]:

@@ -214,3 +214,9 @@ def test_facts_become_what_a_day_is_divided_by():
 def test_a_day_on_which_the_host_was_not_measured_is_neither_paid_nor_counted():
     given_ = [value("requests", 10, (("service", "web"),)), value("host_cpu_size", None)]
     assert day_uses({("web", FIRST): day()}, {(one.measure, one.subject, one.day): one for one in given_}) == []
+
+
+def test_the_example_in_the_docs_can_be_read(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "capacity" / "what-a-request-costs.md").read_text(encoding="utf-8")
+    prices = read_prices(written(tmp_path, page.split("```yaml\n")[1].split("```")[0]))
+    assert (prices.currency, prices.host.per_hour) == ("USD", 0.21)

@@ -177,3 +177,11 @@ def test_a_target_of_ones_own_is_laid_over(tmp_path: Path):
     assert found["tasks"].target == 10
     assert "satisfaction" not in found
     assert found["hours-saved"].kind is Source.ESTIMATE
+
+
+def test_the_example_in_the_docs_can_be_read(tmp_path: Path):
+    page = (Path(__file__).parents[2] / "docs" / "capacity" / "success-metrics.md").read_text(encoding="utf-8")
+    file = tmp_path / "kpis.yaml"
+    file.write_text(page.split("```yaml\n")[1].split("```")[0])
+    found = read_kpis(file)
+    assert (found["answers-used"].kind, found["hours-saved"].minutes_each) == (Source.SHARE, 12)
