@@ -45,6 +45,8 @@ class Facts:
     runbooks_url: str
     diagnostics: str = ""
     """What was collected before the last repair."""
+    budget: timedelta | None = None
+    """How long the service may be away in a window by what is promised of it; None where nothing is."""
 
     @property
     def last(self) -> datetime:
@@ -119,8 +121,27 @@ def _screen(facts: Facts) -> FirstScreen:
             Figure("until something was done", "nothing was" if first is None else _between(began, first)),
             Figure("repairs", str(len(facts.repairs))),
             Figure("with", told),
+            *_budget(facts),
         ],
     )
+
+
+def _budget(facts: Facts) -> list[Figure]:
+    """What of the service's budget the incident has spent, and what of that while it was being repaired."""
+    if not facts.budget:
+        return []
+    lasted = [(start, end or facts.last) for start, end in broken_stretches(facts.events)]
+    repairing = [(one.started_at, one.ended_at or facts.last) for one in facts.repairs if one.disrupts]
+    spent = sum((end - start for start, end in lasted), timedelta())
+    within = sum((_overlap(one, other) for one in lasted for other in repairing), timedelta())
+    return [
+        Figure("of its budget", figures.percent(spent / facts.budget)),
+        Figure("of it during repairs", figures.percent(within / facts.budget)),
+    ]
+
+
+def _overlap(one: tuple[datetime, datetime], other: tuple[datetime, datetime]) -> timedelta:
+    return max(timedelta(), min(one[1], other[1]) - max(one[0], other[0]))
 
 
 def _between(start: datetime, end: datetime) -> str:

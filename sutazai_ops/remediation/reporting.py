@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sutazai_ops.deployment.meant import meant_to_run
 from sutazai_ops.disk import write_whole, writing
+from sutazai_ops.errors import OpsError
 from sutazai_ops.remediation.diagnostics import newest
 from sutazai_ops.remediation.page import Facts, to_html, to_markdown
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from pathlib import Path
 
     from sutazai_ops.installation import Installation
@@ -29,6 +32,7 @@ def write_report(here: Installation, incident: IncidentEntry) -> tuple[Path, Pat
         environment=here.settings.environment,
         runbooks_url=here.settings.alerts.runbooks_url,
         diagnostics=newest(here, incident.number),
+        budget=_budget(here, incident),
     )
     folder = here.settings.reports / "incidents"
     with writing(folder):
@@ -37,3 +41,16 @@ def write_report(here: Installation, incident: IncidentEntry) -> tuple[Path, Pat
     write_whole(page, to_html(facts).encode())
     write_whole(draft, to_markdown(facts).encode())
     return page, draft
+
+
+def _budget(here: Installation, incident: IncidentEntry) -> timedelta | None:
+    """How long its service may be away in a window; None where nothing is promised, or that cannot be read."""
+    from sutazai_ops.slo import may_be_away
+
+    if not incident.service:
+        return None
+    try:
+        return may_be_away(here, meant_to_run(here), incident.service)
+    except OpsError:
+        # What was promised is worth less than the page.
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import html5lib
 import pytest
@@ -57,6 +58,15 @@ def test_the_page_says_what_broke_what_was_tried_and_what_to_do_next():
         assert words in page
 
 
+def test_it_says_what_of_the_budget_it_spent_and_what_of_that_during_its_repair():
+    ended = [*EVENTS[:4], event(7, "whole")]
+    page = to_html(facts(events=ended, budget=40 * MINUTE))
+    # Four minutes of forty, and one of them while a restart was under way.
+    assert re.search(r"Of its budget</dt>.{0,9}<div class=\"value\">10 %", page)
+    assert re.search(r"Of it during repairs</dt>.{0,9}<div class=\"value\">2.50 %", page)
+    assert "Of its budget" not in to_html(facts())
+
+
 def test_every_link_within_the_page_leads_somewhere():
     page = to_html(facts())
     places = set(re.findall(r'id="([^"]+)"', page))
@@ -87,3 +97,10 @@ def test_both_are_written_for_their_owner_alone(tmp_path):
     assert page == tmp_path / "reports" / "incidents" / "1.html"
     assert page.stat().st_mode & 0o077 == draft.stat().st_mode & 0o077 == 0
     assert "Incident 1" in page.read_text()
+
+
+def test_what_is_promised_of_a_service_is_its_budget(tmp_path):
+    here = Installation(Loaded(settings=Settings(home=tmp_path, engine="embedded"), origins={}))
+    database = {"target": "postgres", "alerts": [{"threshold": "service_down", "labels": {"service": "postgres"}}]}
+    opened = here.ledger.incidents.open_incident(replace(INCIDENT, **database), EVENTS[:1])
+    assert "Of its budget" in write_report(here, opened)[0].read_text()
