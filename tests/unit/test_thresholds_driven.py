@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
-import sutazai_ops.monitoring.thresholds
+from sutazai_ops.monitoring.presence import ON_THE_EMBEDDED_ENGINE
+from sutazai_ops.monitoring.thresholds import read_rulebook
+from sutazai_ops.settings import MonitoringSettings
 
 TESTS = Path(__file__).parents[1]
-PACKAGED = Path(sutazai_ops.monitoring.thresholds.__file__).with_name("thresholds.yaml")
+RULEBOOK = read_rulebook(MonitoringSettings())
 WATCHED = "docker/watched/test_alarms.py"
 
 
@@ -27,55 +28,96 @@ class Nowhere:
     because: str
 
 
-CAUSES = "test_each_cause_is_told_by_webhook_and_mail_and_its_end_too"
-DRIVEN: dict[str, tuple[str, str] | Nowhere] = {
-    "host_cpu_high": (WATCHED, CAUSES),
-    "host_memory_high": (WATCHED, CAUSES),
-    "host_disk_full": Nowhere("not driven yet"),
-    "host_disk_filling": Nowhere("not driven yet"),
-    "clock_jumped": Nowhere(
-        "all containers have the host's clock, and setting it would break whatever else runs there;"
-        " tests/unit/test_exporter_collectors.py gives the collector a clock that jumps"
-    ),
-    "service_down": (WATCHED, CAUSES),
-    "service_unknown": Nowhere("not driven yet"),
+EMBEDDED = "embedded/test_alarms_of_servers.py"
+CAUSES = (WATCHED, "test_each_cause_is_told_by_webhook_and_mail_and_its_end_too")
+BESIDE_CAUSES = Nowhere("nothing drives it yet")
+HERE = (EMBEDDED, "test_each_cause_is_told_by_webhook_and_mail_and_its_end_too")
+APPLICATION = (WATCHED, "test_a_backend_that_is_slow_and_one_that_fails_some_requests_are_told_as_such")
+ONE_CLOCK = Nowhere(
+    "everybody on a machine has its clock, and setting it would break whatever else runs there;"
+    " tests/unit/test_exporter_collectors.py gives the collector one that jumps"
+)
+
+ON_CONTAINERS: dict[str, tuple[str, str] | Nowhere] = {
+    "host_cpu_high": CAUSES,
+    "host_memory_high": CAUSES,
+    "host_disk_full": BESIDE_CAUSES,
+    "host_disk_filling": BESIDE_CAUSES,
+    "clock_jumped": ONE_CLOCK,
+    "service_down": CAUSES,
+    "service_unknown": BESIDE_CAUSES,
     "engine_blind": (WATCHED, "test_without_a_way_to_docker_nothing_is_ok_and_somebody_is_told"),
-    "service_restarting": (WATCHED, CAUSES),
-    "service_out_of_memory": (WATCHED, CAUSES),
-    "service_cpu_high": (WATCHED, CAUSES),
-    "service_memory_high": (WATCHED, CAUSES),
-    "certificate_ending": Nowhere("not driven yet"),
-    "drifted": (WATCHED, CAUSES),
-    "http_slow": (WATCHED, "test_a_backend_that_is_slow_and_one_that_fails_some_requests_are_told_as_such"),
-    "http_errors": (WATCHED, "test_a_backend_that_is_slow_and_one_that_fails_some_requests_are_told_as_such"),
-    "task_slow": Nowhere("not driven yet"),
-    "inference_slow": Nowhere("not driven yet"),
+    "service_restarting": CAUSES,
+    "service_out_of_memory": CAUSES,
+    "service_cpu_high": CAUSES,
+    "service_memory_high": CAUSES,
+    "certificate_ending": BESIDE_CAUSES,
+    "drifted": CAUSES,
+    "http_slow": APPLICATION,
+    "http_errors": APPLICATION,
+    "task_slow": BESIDE_CAUSES,
+    "inference_slow": BESIDE_CAUSES,
     "queue_old": (WATCHED, "test_a_queue_that_nobody_takes_from_is_told"),
-    "backup_stale": (WATCHED, CAUSES),
-    "backup_unverified": (WATCHED, CAUSES),
-    "postgres_locked": Nowhere("make chaos FAULTS=locks drives it: what holds the lock has to have run for minutes"),
-    "postgres_replica_late": Nowhere("not driven yet"),
-    "redis_replica_late": Nowhere("not driven yet"),
-    "dagster_asleep": Nowhere("not driven yet"),
+    "backup_stale": CAUSES,
+    "backup_unverified": CAUSES,
+    "postgres_locked": BESIDE_CAUSES,
+    "postgres_replica_late": BESIDE_CAUSES,
+    "redis_replica_late": BESIDE_CAUSES,
     "remediation_asleep": ("docker/watched/test_incidents_watched.py", "test_a_watch_that_is_killed_is_told_by_others"),
-    "dagster_schedule_missed": Nowhere("not driven yet"),
-    "dagster_runs_stuck": Nowhere("not driven yet"),
+    "dagster_asleep": BESIDE_CAUSES,
+    "dagster_schedule_missed": BESIDE_CAUSES,
+    "dagster_runs_stuck": BESIDE_CAUSES,
     "exporter_blind": (WATCHED, "test_a_dead_exporter_is_told_and_leaves_no_figure_behind"),
-    "collector_late": Nowhere("not driven yet"),
-    "collector_failing": Nowhere("not driven yet"),
+    "collector_late": BESIDE_CAUSES,
+    "collector_failing": BESIDE_CAUSES,
     "prometheus_blind": (WATCHED, "test_a_dead_prometheus_is_told_by_the_exporter"),
     "alertmanager_blind": (WATCHED, "test_a_dead_alertmanager_is_told_past_it"),
-    "target_down": Nowhere("not driven yet"),
+    "target_down": BESIDE_CAUSES,
     "prometheus_keeps_too_little": Nowhere(
-        "it needs a day of measurements and most of a gigabyte of them; tests/unit/test_rule_tests_here.py drives its"
-        " rule by such figures"
+        "it needs a day of measurements, and most of a gigabyte of them; promtool drives its rule by such figures"
     ),
-    "rules_failing": Nowhere("not driven yet"),
+    "rules_failing": BESIDE_CAUSES,
     "alerts_undelivered": (WATCHED, "test_a_receiver_that_is_down_is_told_to_the_other"),
-    "notices_undelivered": Nowhere("not driven yet"),
-    "signal_unknown": Nowhere("not driven yet"),
-    "maintenance": Nowhere("not driven yet"),
-    "watchdog": Nowhere("not driven yet"),
+    "notices_undelivered": BESIDE_CAUSES,
+    "signal_unknown": BESIDE_CAUSES,
+    "maintenance": BESIDE_CAUSES,
+    "watchdog": BESIDE_CAUSES,
+}
+NO_CONTAINERS = Nowhere("servers are processes here: nothing limits them, starts them again, or counts that")
+SAME_DISK = Nowhere("only node exporter's place is taken; tests/embedded/test_exporter.py holds the figures against df")
+NO_PROMETHEUS = Nowhere("there is none here")
+ON_THE_EMBEDDED: dict[str, tuple[str, str] | Nowhere] = {
+    "host_cpu_high": HERE,
+    "host_memory_high": HERE,
+    "host_disk_full": SAME_DISK,
+    "host_disk_filling": SAME_DISK,
+    "clock_jumped": ONE_CLOCK,
+    "service_down": HERE,
+    "service_unknown": Nowhere("what does not run is down here, and the engine holds addresses and passwords itself"),
+    "engine_blind": Nowhere("this engine is in the exporter's own process: it cannot be out of reach"),
+    "service_restarting": NO_CONTAINERS,
+    "service_out_of_memory": NO_CONTAINERS,
+    "service_cpu_high": NO_CONTAINERS,
+    "service_memory_high": NO_CONTAINERS,
+    "certificate_ending": Nowhere("its servers listen on loopback, without TLS"),
+    "drifted": Nowhere("its servers are what was released: there is no second hand that changes them"),
+    "inference_slow": Nowhere("it runs no Ollama"),
+    "queue_old": HERE,
+    "backup_stale": HERE,
+    "backup_unverified": HERE,
+    "remediation_asleep": Nowhere("the same file of the same program is looked at as on containers"),
+    "dagster_asleep": HERE,
+    "dagster_schedule_missed": HERE,
+    "dagster_runs_stuck": HERE,
+    "exporter_blind": Nowhere("the exporter is who tells; the address outside hears nothing any more, and says so"),
+    "collector_late": Nowhere("no server of its makes a collector wait for three rounds: it asks for seconds at most"),
+    "collector_failing": HERE,
+    "prometheus_blind": NO_PROMETHEUS,
+    "alertmanager_blind": NO_PROMETHEUS,
+    "notices_undelivered": HERE,
+    "signal_unknown": HERE,
+    "maintenance": Nowhere("tests/unit/test_maintenance.py: the window holds back what the exporter itself tells"),
+    "watchdog": Nowhere("tests/unit/test_exporter_watchdog.py: the exporter calls the address by itself"),
 }
 
 
@@ -87,10 +129,14 @@ def body_of(file: str, test: str) -> str:
 
 
 def test_every_threshold_says_what_drives_it():
-    assert set(DRIVEN) == set(yaml.safe_load(PACKAGED.read_text(encoding="utf-8")))
+    assert set(ON_CONTAINERS) == set(RULEBOOK.thresholds)
 
 
-@pytest.mark.parametrize(("threshold", "driven"), DRIVEN.items())
+def test_every_threshold_that_is_evaluated_without_containers_says_what_drives_it_there():
+    assert set(ON_THE_EMBEDDED) == set(RULEBOOK.on(ON_THE_EMBEDDED_ENGINE).thresholds)
+
+
+@pytest.mark.parametrize(("threshold", "driven"), [*ON_CONTAINERS.items(), *ON_THE_EMBEDDED.items()])
 def test_the_test_that_is_named_awaits_the_alert_by_its_name(threshold, driven):
     if isinstance(driven, Nowhere):
         assert driven.because

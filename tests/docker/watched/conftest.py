@@ -9,9 +9,9 @@ import docker
 import pytest
 from build import ImageRegistry
 from projects import free_port
+from sinks import mailbox, webhook
 
 from .platform import Watched
-from .sinks import mailbox, webhook
 
 
 @pytest.fixture(scope="package")

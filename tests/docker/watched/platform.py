@@ -16,11 +16,10 @@ import psutil
 import requests
 import yaml
 from packaged import Platform
+from sinks import Mailbox, Webhook
 
 import sutazai_ops.monitoring.thresholds
 from sutazai_ops.platform import read_platform
-
-from .sinks import Mailbox, Webhook
 
 WITHIN_SECONDS = 300
 """A round, a scrape, an evaluation, and Alertmanager's own waits for more of the same group: due within two minutes on

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from aiosmtpd.controller import Controller
@@ -75,7 +76,7 @@ def webhook(host: str) -> Iterator[Webhook]:
 
 @dataclass
 class Mailbox:
-    """What mails arrived, as text."""
+    """What mails arrived: the subject and the text of each."""
 
     address: str = ""
     mails: list[str] = field(default_factory=list)
@@ -86,7 +87,9 @@ class Mailbox:
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content or b""
-        self.mails.append(content.decode() if isinstance(content, bytes) else content)
+        mail = message_from_bytes(content if isinstance(content, bytes) else content.encode(), policy=policy.default)
+        texts = [str(part.get_content()) for part in mail.walk() if part.get_content_maintype() == "text"]
+        self.mails.append("\n".join([str(mail["Subject"]), *texts]))
         return "250 OK"
 
 
