@@ -308,28 +308,29 @@ def _show_status(terminal: Terminal, report: Report, stale: str, alerts: str) ->
 
     terminal.say(f"{report.summary.verdict}: {report.summary.sentence}\n")
     measured = [one for one in report.objectives if one.counts.measured_minutes > 0]
-    terminal.table(
-        ["verdict", "objective", "came to", "promised", "budget left", "measured"],
-        [
+    if measured:
+        terminal.table(
+            ["verdict", "objective", "came to", "promised", "budget left", "measured"],
             [
-                str(one.verdict),
-                one.name,
-                percent(one.figure, one.target),
-                promised(one.target),
-                left(one.budget.left_share) if one.budget else "",
-                percent(one.figures.coverage),
-            ]
-            for one in measured
-        ],
-        right=["came to", "promised", "budget left", "measured"],
-    )
+                [
+                    str(one.verdict),
+                    one.name,
+                    percent(one.figure, one.target),
+                    promised(one.target),
+                    left(one.budget.left_share) if one.budget else "",
+                    percent(one.figures.coverage),
+                ]
+                for one in measured
+            ],
+            right=["came to", "promised", "budget left", "measured"],
+        )
+        terminal.say()
     never = [one.name for one in report.objectives if one.counts.measured_minutes == 0]
     if never:
-        terminal.say(f"\nnever measured in these 30 days: {', '.join(never)}")
+        terminal.say(f"never measured in these 30 days: {', '.join(never)}\n")
     if alerts:
-        terminal.say(f"\n{alerts}")
+        terminal.say(f"{alerts}\n")
     as_of = exact(report.facts_as_of) if report.facts_as_of else "never"
-    terminal.say()
     terminal.facts({"facts as of": f"{as_of}{f' ({stale})' if stale else ''}", "next": "sutazai-ops slo report --open"})
 
 

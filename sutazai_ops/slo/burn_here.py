@@ -62,4 +62,4 @@ def recordings(objectives: Iterable[Objective]) -> list[list[Recording]]:
 
 def sentence() -> str:
     """What is evaluated here and what is not."""
-    return f"of the alerts on budgets {HERE.alert} is evaluated here; not evaluated: {', '.join(NOT_EVALUATED)}"
+    return f"alerts on budgets: {HERE.alert} is evaluated here; not evaluated: {', '.join(NOT_EVALUATED)}"

@@ -168,8 +168,9 @@ def _summary(journey: Journey) -> str:
     days = "today" if known == [journey.days[-1]] else f"over {len(known)} days"
     covered = ""
     if journey.coverage < 0.995:  # noqa: PLR2004  (what would read as 100 % is not said)
-        covered = f", of which {figures.percent(journey.coverage)} was measured"
-    return f"{figures.percent(journey.share)} {days}{covered}{since}"
+        measured = figures.percent(journey.coverage)
+        covered = f" ({measured} of the time)" if since else f", of which {measured} was measured"
+    return f"{figures.percent(journey.share)} {days}{since}{covered}"
 
 
 def _day_words(day: Day) -> str:
