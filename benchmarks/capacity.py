@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,9 +48,11 @@ def main() -> None:
             names = [f"service-{number:03d}" for number in range(services)]
             days = [first_day(OCTOBER) + timedelta(days=number) for number in range(31)]
             began = time.perf_counter()
-            for day in days:
-                shelf.keep(ledger, [_fact(one, place, day) for place, one in enumerate(names)], [])
-            a_day = (time.perf_counter() - began) / len(days)
+            first = [_fact(one, place, days[0]) for place, one in enumerate(names)]
+            shelf.keep(ledger, first, [])
+            a_day = time.perf_counter() - began
+            for day in days[1:]:
+                shelf.keep(ledger, [replace(one, day=day) for one in first], [])
             began, worked = time.perf_counter(), time.process_time()
             facts = shelf.service_days(ledger, days[0], days[-1])
             read = time.perf_counter() - began
