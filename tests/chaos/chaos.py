@@ -42,6 +42,8 @@ from watched.sinks import mailbox, webhook
 SETTLES_SECONDS = 400
 """Until a platform on which nothing is broken any more is well, a rate over five minutes among it."""
 TASKS_END_SECONDS = 90
+AFTERMATH_SECONDS = 30
+REPAIR_ENDS_SECONDS = 120
 PACES = {
     "quick": "Quick: thresholds of what is broken fire in the round in which they break; playbooks wait for 20 s.",
     "real": "The packaged playbooks; thresholds of what is broken fire in the round in which they break.",
@@ -116,8 +118,9 @@ def _break(platform: Broken, traffic: Traffic, name: str, fault: Fault, with_who
                 time.sleep(0.5)
             ended = time.monotonic()
         if whole:
-            # A repair is seen to help after its polls, and what was broken by it besides shows.
-            await_true(lambda: healer.look(at) or healer.is_done, 45)
+            # A repair is seen to help after its polls; and what is restarted besides is, by now.
+            time.sleep(AFTERMATH_SECONDS)
+            await_true(lambda: healer.look(at) or not healer.is_busy, REPAIR_ENDS_SECONDS)
         healer.look(at)
     asked, failed = traffic.during(begun, ended)
     await_true(platform.is_well, SETTLES_SECONDS)

@@ -68,8 +68,7 @@ def kill(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
 def hang(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
     platform.fault("backend", "hang", 8000)
     yield Broke(lambda: served(traffic))
-    with suppress(requests.RequestException):
-        platform.fault("backend", None, 8000)
+    _behave(platform, "backend", 8000)
 
 
 def crash_loop(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
@@ -144,6 +143,12 @@ def poison(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
                 platform.redis("LREM", key, "0", entry)
 
 
+def _behave(platform: Broken, service: str, port: int) -> None:
+    """Take its fault back; one that was started anew meanwhile, or is being started, has none."""
+    with suppress(requests.RequestException, AssertionError):
+        platform.fault(service, None, port)
+
+
 def _works(traffic: Traffic) -> bool:
     """Whether a task that is given now is done at once."""
     task = traffic.give_task()
@@ -182,13 +187,12 @@ def flap(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
         away = (time.monotonic() - begun) % 40 < 15
         if away != is_away[0]:
             is_away[0] = away
-            with suppress(requests.RequestException):
+            with suppress(requests.RequestException, AssertionError):
                 platform.fault(FLAPPING, "hang" if away else None, AGENT)
 
     keep()
     yield Broke(lambda: False, keep)
-    with suppress(requests.RequestException):
-        platform.fault(FLAPPING, None, AGENT)
+    _behave(platform, FLAPPING, AGENT)
 
 
 def daemon(command: str) -> Callable[[Broken, Traffic], Iterator[Broke]]:

@@ -33,6 +33,8 @@ class Healer:
     begun: float = field(default_factory=time.monotonic)
     is_done: bool = False
     """Whether it says that nothing more will be done."""
+    is_busy: bool = False
+    """Whether a repair is under way."""
 
     def begin(self, begun: float, target: str) -> None:
         """A fault of the target begins now; what was done before belongs to another."""
@@ -99,7 +101,8 @@ class Remediation(Healer):
         said = [*filter(None, map(self._decided, mine)), *(f"{n} beside it: {text}" for text, n in others.items())]
         self.verdict = "; ".join(said)
         self.is_done = bool(told) and all(one.escalated_at or one.broken_since is None for one in mine)
-        self.is_done = self.is_done and not _is_under_way(repairs)
+        self.is_busy = _is_under_way(repairs)
+        self.is_done = self.is_done and not self.is_busy
 
     def _decided(self, incident) -> str:
         """What was decided first that is not waiting for it to last, or to be seen whole."""
