@@ -92,7 +92,8 @@ class Remediation(Healer):
         mine = [one for one in since if one.target == self.target]
         if not mine:
             return
-        self.detected = min((min([one.opened_at, *one.changes]) - begun).total_seconds() for one in mine)
+        seen = min(min([one.opened_at, *one.changes]) for one in mine)
+        self.detected = max(0.0, (seen - begun).total_seconds())
         repairs = self.log.repairs_since(begun)
         self.actions = [f"{one.rung} {one.target} ({one.outcome or 'under way'})" for one in repairs]
         told = [one.escalated_at for one in mine if one.escalated_at]
@@ -133,4 +134,5 @@ def remediation(platform: Broken) -> Iterator[Healer]:
             platform.ops("remediation", "mode", "off")
 
 
-HEALERS = {"no remediation": nobody, "naive restart loop": naive_loop, "remediation": remediation}
+HEALERS = {"remediation": remediation, "naive restart loop": naive_loop, "no remediation": nobody}
+"""The remediation first: what restarted by itself stands in its signals for a quarter of an hour."""
