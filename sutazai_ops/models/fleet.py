@@ -6,8 +6,9 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sutazai_ops.deployment.release import Releases
 from sutazai_ops.disk import free_bytes
 from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.lock import held_by
@@ -20,7 +21,7 @@ from sutazai_ops.monitoring.exporter.collectors.models import address_of
 from sutazai_ops.monitoring.servers import is_ollama
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sutazai_ops.installation import Installation
@@ -34,18 +35,15 @@ FOLDER = "/root/.ollama"
 """Where the image of Ollama keeps its models."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class House:
     """One Ollama, and the models that it should have."""
 
     service: Service
+    server: Server
+    """What it may use."""
     ollama: Ollama
     wanted: Sequence[Wanted]
-
-    @property
-    def server(self) -> Server:
-        """What it may use."""
-        return server(self.service)
 
 
 class Fleet:
@@ -107,7 +105,12 @@ class Fleet:
                 remedy="give one a probe of the kind ollama",
             )
         return [
-            House(service, self._open(service), [model for model in chosen if server_of(model, services) is service])
+            House(
+                service,
+                server(service.name, self._definition(service)),
+                self._open(service),
+                [model for model in chosen if server_of(model, services) is service],
+            )
             for service in services
         ]
 
@@ -147,6 +150,12 @@ class Fleet:
         for house in self.houses(names):
             seen = self.look(house)
             yield house, seen, self.plan(house, seen)
+
+    def _definition(self, service: Service) -> Mapping[str, Any]:
+        """As it runs: what the current release means, which later phases may have changed; else what its file says."""
+        release = Releases(self.here.settings.releases).current()
+        released = release.services.get(service.name) if release else None
+        return released.definition if released else service.compose
 
     def _open(self, service: Service) -> Ollama:
         address = self.here.settings.models.address or address_of(self.here.engine, service)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -213,7 +213,7 @@ def consumers(platform: Platform, manifest: Manifest) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {model.name: list(model.used_by) for model in manifest}
     servers = {service.name for service in platform if is_ollama(service)}
     for service in platform:
-        environment = environment_of(service)
+        environment = environment_of(service.compose)
         if not _asks(service, environment, servers):
             continue
         for variable, value in environment.items():
@@ -256,9 +256,9 @@ def _names_a_model(variable: str, value: str) -> bool:
     return "MODEL" in words and bool(_REFERENCE.fullmatch(value)) and not value.isdigit()
 
 
-def environment_of(service: Service) -> dict[str, str]:
+def environment_of(definition: Mapping[str, Any]) -> dict[str, str]:
     """What a service's definition puts in its environment."""
-    given = service.compose.get("environment") or {}
+    given = definition.get("environment") or {}
     if isinstance(given, Mapping):
         return {str(name): str(value) for name, value in given.items() if value is not None}
     return dict(str(line).split("=", 1) for line in given if "=" in str(line))

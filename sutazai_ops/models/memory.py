@@ -8,7 +8,7 @@ What the file does not say is not guessed: then it is unknown until the model wa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.deployment.limits import limits
 from sutazai_ops.models.manifest import environment_of
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sutazai_ops.models.ollama import Shape
-    from sutazai_ops.platform import Service
 
 DEFAULT_CONTEXT = 4096
 """What Ollama takes where nobody says: https://docs.ollama.com/faq, OLLAMA_CONTEXT_LENGTH."""
@@ -46,17 +45,17 @@ class Server:
     key_bytes: float = KEY_BYTES["f16"]
 
 
-def server(service: Service) -> Server:
+def server(name: str, definition: Mapping[str, Any]) -> Server:
     """What a definition lets its Ollama use: https://docs.ollama.com/faq#how-does-ollama-handle-concurrent-requests."""
-    environment = environment_of(service)
+    environment = environment_of(definition)
 
-    def number(name: str, usual: int) -> int:
-        value = environment.get(name, "")
+    def number(variable: str, usual: int) -> int:
+        value = environment.get(variable, "")
         return int(value) if value.isdigit() and int(value) else usual
 
     return Server(
-        name=service.name,
-        memory=limits(service.compose).memory,
+        name=name,
+        memory=limits(definition).memory,
         loaded=number("OLLAMA_MAX_LOADED_MODELS", DEFAULT_LOADED),
         parallel=number("OLLAMA_NUM_PARALLEL", 1),
         context=number("OLLAMA_CONTEXT_LENGTH", DEFAULT_CONTEXT),

@@ -136,6 +136,13 @@ def test_the_room_on_the_disk_is_asked_inside_the_container(house: House):
     assert seen.server.memory == 4 * 2**30
 
 
+def test_what_fits_is_what_fits_where_it_runs_and_not_where_it_is_meant_to(house: House):
+    house.replace("core", "memory: 4G", "memory: 2G")
+    ((_, seen, _),) = Fleet(house.installation).plans()
+    assert seen.server.memory == 4 * 2**30
+    house.replace("core", "memory: 2G", "memory: 4G")
+
+
 def test_a_server_that_was_made_anew_has_its_models_and_has_them_warmed(house: House):
     house.write(parallel="2")
     house.deploy()

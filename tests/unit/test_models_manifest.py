@@ -59,7 +59,7 @@ def test_what_the_packaged_platform_keeps_warm_fits_where_it_runs_and_is_all_tha
     users = consumers(platform, found)
     assert not_in_manifest(found, users) == []
     assert len(users["llama3.2:3b"]) == 9
-    where = server(platform.services["ollama"])
+    where = server("ollama", platform.services["ollama"].compose)
     words = reckoned(2_019_000_000, LLAMA, where)
     vectors = reckoned(274_000_000, Shape(makes_words=False), where)
     assert refuses("nomic-embed-text:latest", {"llama3.2:3b": words}, vectors, where) == ""

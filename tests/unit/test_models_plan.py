@@ -10,7 +10,6 @@ from sutazai_ops.models.manifest import Wanted
 from sutazai_ops.models.memory import Server, reckoned, refuses, server
 from sutazai_ops.models.ollama import InMemory, Present, Shape
 from sutazai_ops.models.plan import DONE_BY_US, Act, Plan, Seen, plan_models
-from sutazai_ops.platform import Service
 
 GIB = 2**30
 LLAMA = Shape(makes_words=True, layers=28, kv_heads=8, key_length=128, value_length=128, trained_context=131_072)
@@ -156,9 +155,9 @@ def test_a_servers_definition_says_what_it_may_use():
         "environment": {"OLLAMA_MAX_LOADED_MODELS": "2", "OLLAMA_NUM_PARALLEL": "4", "OLLAMA_KV_CACHE_TYPE": "q8_0"},
         "deploy": {"resources": {"limits": {"memory": "4G"}}},
     }
-    found = server(Service(name="ollama", phase="core", file="core.yaml", compose=compose))
+    found = server("ollama", compose)
     assert found == Server("ollama", 4 * GIB, loaded=2, parallel=4, context=4096, key_bytes=34 / 32)
-    assert server(Service(name="ollama", phase="core", file="core.yaml")) == Server("ollama")
+    assert server("ollama", {}) == Server("ollama")
 
 
 NAMES = [f"m{number}:1b" for number in range(6)]
@@ -196,7 +195,9 @@ def carried_out(wanted, seen: Seen, pins, plan: Plan) -> Seen:
     pulled = [step.model for step in plan.of(Act.PULL)]
     present = [*seen.present, *(Present(name, pins.get(name, digest_of("a")), sizes[name]) for name in pulled)]
     gone = {step.model for step in plan.of(Act.UNLOAD)}
-    warm = [loaded(step.model, seen.takes.get(step.model, 0)) for step in plan.of(Act.WARM)]
+    # What nobody knows of takes nothing here, and what is downloaded no less than its size.
+    known = {**{one.name: one.size or 0 for one in wanted}, **seen.takes}
+    warm = [loaded(step.model, known[step.model]) for step in plan.of(Act.WARM)]
     free = None if seen.free is None else seen.free - sum(sizes[name] for name in pulled)
     return Seen(seen.server, present, [one for one in seen.loaded if one.name not in gone] + warm, seen.takes, free)
 
