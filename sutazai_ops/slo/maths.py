@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping  # noqa: TC003  (a public signature)
 from dataclasses import dataclass
+from operator import attrgetter
 
 from sutazai_ops.slo.report_model import ObjectiveKind
 from sutazai_ops.slo.verdict import Verdict
@@ -104,12 +105,12 @@ class Budget:
 
 
 NOTHING = Totals()
+_NUMBERS = attrgetter(*Totals.__slots__)
 
 
 def add_up(parts: Iterable[Totals]) -> Totals:
     """The whole of these parts. Each number is summed exactly (`math.fsum`), so that their order does not matter."""
-    ones = list(parts)
-    return Totals(*(math.fsum(getattr(one, name) for one in ones) for name in Totals.__slots__))
+    return Totals(*map(math.fsum, zip(*map(_NUMBERS, parts), strict=True)))
 
 
 def requests(t: Totals) -> float | None:

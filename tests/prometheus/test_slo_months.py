@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from months import Month, make_month, write_blocks
+from months import DAY_TICKS, Incident, Month, make_month, write_blocks
 from prometheus_server import program, running
 from wrong import answers, methods
 
@@ -214,6 +214,18 @@ def test_making_a_month_again_gives_the_same_bytes(months: list[Compared]) -> No
     source = one.written.split('"source": "')[1].split('"')[0]
     again = make_report(Head("test", source), Material(OCTOBER, named, one.facts, timeline.empty()))
     assert to_json(again) == one.written
+
+
+def test_a_month_of_which_five_days_were_not_measured_is_told_neither_way(tmp_path: Path) -> None:
+    blind = Incident("prometheus-dead-for-days", 10 * DAY_TICKS, 15 * DAY_TICKS)
+    month = make_month(7, OCTOBER.first, 31, scrape=60, incidents=[blind], per_second=2)
+    promtool = program("promtool")
+    assert promtool
+    write_blocks([month], tmp_path / "data", promtool)
+    with running(tmp_path / "data", "--query.max-samples=200000000") as address:
+        compared = compare(month, PrometheusSource(address))
+    assert {one.verdict for one in compared.reports.values()} == {Verdict.INSUFFICIENT}
+    assert {round(one.figures.coverage, 2) for one in compared.reports.values()} == {0.84}
 
 
 def test_what_happens_while_prometheus_is_dead_is_not_known_and_said_to_be_so(tmp_path: Path) -> None:
