@@ -5,8 +5,8 @@
     python benchmarks/slo.py --minutes 5   writes no longer than that, and measures the services that it has by then
 
 The month is written once, service by service, into `sutazai-benchmarks` below the folder for temporary files: about
-100 MB, which the next run uses again and goes on with; remove it when you are done. Needs Prometheus and promtool, of the
-PATH or out of Debian's package.
+100 MB, which the next run uses again and goes on with; remove it when you are done. Needs Prometheus and promtool, of
+the PATH or out of Debian's package.
 
 Goals: facts of one day in 5 s; a report of a month in 5 s at 30 services and in 20 s at 300; a page of 1 MB at 30.
 """
