@@ -94,7 +94,11 @@ def main() -> None:
     """Run one command and end the process with its exit code (see `ExitCode`)."""
     heed_termination()
     try:
-        app(standalone_mode=True)
+        try:
+            app(standalone_mode=True)
+        finally:
+            # What fits a buffer would be written when Python ends, where nobody could say that its reader is gone.
+            sys.stdout.flush()
     except OpsError as error:
         _tell(error)
         sys.exit(error.exit_code)

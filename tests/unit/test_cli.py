@@ -102,11 +102,12 @@ def test_a_reader_that_has_seen_enough_is_no_error(run, tmp_path):
     assert done.stdout.startswith("setting")
 
 
-def test_a_reader_that_is_gone_before_we_write_is_no_error_either(tmp_path):
+@pytest.mark.parametrize("words", [["config", "reference"], ["config", "show"]], ids=["much", "less than a buffer"])
+def test_a_reader_that_is_gone_before_we_write_is_no_error_either(tmp_path, words):
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing) as gone:
-        command = [sys.executable, "-m", "sutazai_ops.cli", "config", "reference"]
+        command = [sys.executable, "-m", "sutazai_ops.cli", *words]
         done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
