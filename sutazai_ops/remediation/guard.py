@@ -168,8 +168,8 @@ def breaker(s: Situation) -> Verdict | None:
 
 
 def ladder(s: Situation) -> Verdict | None:
-    """A repair that did not help is not repeated."""
-    if next_rung(s) is not None:
+    """A repair that did not help is not repeated; of one that is under way nobody knows yet."""
+    if next_rung(s) is not None or any(one.ended_at is None for one in _tried(s)):
         return None
     return _escalate(Reason.LADDER_ENDED, {"tried": [one.rung for one in _tried(s)]})
 

@@ -197,6 +197,15 @@ def test_what_found_nothing_to_do_keeps_nothing_else_from_being_done_and_is_not_
     assert decide(given_that(world={"repairs": [mine]})).rung == "recreate"
 
 
+def test_nobody_is_woken_while_the_last_that_may_help_is_under_way():
+    tried = [
+        repair(id=n, incident=INCIDENT.number, rung=one.name, started_at=NOW) for n, one in enumerate(PLAYBOOK.ladder)
+    ]
+    under_way = [*tried[:-1], replace(tried[-1], ended_at=None, outcome="")]
+    assert decide(given_that(world={"repairs": under_way})).kind is Kind.WAIT
+    assert decide(given_that(world={"repairs": tried})).reason is Reason.LADDER_ENDED
+
+
 def test_what_mends_the_monitoring_works_while_it_is_blind():
     mending = PLAYBOOK.model_copy(update={"works_blind": True})
     assert decide(given_that(playbook=mending, world={"blind": "x"})).kind is Kind.ACT
