@@ -28,6 +28,7 @@ from sutazai_ops.engines.compose.observe import (
     address_inside,
     address_of,
     container_of,
+    how_it_ended,
     moment,
     number_of,
     observed,
@@ -538,9 +539,12 @@ class ComposeEngine:
         return output.decode(errors="replace").splitlines()
 
     def _newest(self, service: str) -> Inspected:
-        running = [one for one in self._containers(service) if one["State"]["Running"]]
+        containers = self._containers(service)
+        running = [one for one in containers if one["State"]["Running"]]
         if not running:
-            raise Unreachable(f"{service} does not run", remedy=f"sutazai-ops deploy --services {service}")
+            ended = [how_it_ended(one["State"]) for one in containers if one["State"]["Status"] in ("exited", "dead")]
+            why = f": {ended[-1]}" if ended else ""
+            raise Unreachable(f"{service} does not run{why}", remedy=f"sutazai-ops deploy --services {service}")
         return running[-1]
 
     def _containers(self, service: str) -> list[Inspected]:

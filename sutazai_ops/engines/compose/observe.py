@@ -111,9 +111,9 @@ def readiness(inspected: Inspected, *, one_shot: bool) -> tuple[Readiness, str]:
     if status in {"exited", "dead"}:
         if one_shot and state["ExitCode"] == 0:
             return Readiness.READY, ""
-        return Readiness.BROKEN, _ended(state)
+        return Readiness.BROKEN, how_it_ended(state)
     if status == "restarting":
-        return Readiness.BROKEN, f"it ends again and again, {_ended(state)}"
+        return Readiness.BROKEN, f"it ends again and again, {how_it_ended(state)}"
     if health == "unhealthy":
         return Readiness.BROKEN, f"its health check fails: {last_check(state) or 'it says nothing'}"
     if status != "running" or one_shot or health == "starting":
@@ -134,7 +134,7 @@ def note(inspected: Inspected) -> str:
     """What a person should know beside state and health."""
     state = inspected["State"]
     if state["Status"] in {"exited", "dead"}:
-        return _ended(state)
+        return how_it_ended(state)
     if state["Status"] in {"restarting", "paused"}:
         return str(state["Status"])
     health = (state.get("Health") or {}).get("Status")
@@ -190,7 +190,8 @@ def _health(state: Mapping[str, Any]) -> Health:
     return {"healthy": Health.OK, "unhealthy": Health.FAILED}.get(str(status), Health.UNKNOWN)
 
 
-def _ended(state: Mapping[str, Any]) -> str:
+def how_it_ended(state: Mapping[str, Any]) -> str:
+    """Why the container of this state does not run any more, in words."""
     if state.get("OOMKilled"):
         return "it was ended because it was out of memory"
     if state.get("Error"):
