@@ -38,7 +38,7 @@ class Used(Model):
     """What one service used while it was asked."""
 
     cpu_seconds: float | None
-    """None where it was started anew meanwhile."""
+    """None where it was started anew meanwhile, or seen only once."""
     memory_bytes: int
     """The most of any moment that was looked at, about one a second."""
 
@@ -92,7 +92,9 @@ def take(here: Installation, environment: str, bounds: Bounds, progress: Progres
     began, started = datetime.now(UTC), time.monotonic()
     words = f"{bounds.rate:g} requests a second for {human.duration(bounds.seconds)}"
     with progress.step(words):
+        meter.look()
         answers = ask(orders, bounds, meter.look)
+        meter.look(last=True)
     if not any(one.seconds for one in answers.values()):
         raise CommandFailed("nothing was asked in the time that was given", remedy="give it more --seconds")
     kinds = {EVERYTHING: together(list(answers.values())), **answers}
@@ -147,10 +149,10 @@ class Meter:
         self._renewed: set[str] = set()
         self._due = 0.0
 
-    def look(self) -> None:
-        """Look once, unless that has taken so long that it would be in the way."""
+    def look(self, *, last: bool = False) -> None:
+        """Look once, unless that has taken so long that it would be in the way, or this is the last time."""
         started = time.monotonic()
-        if started < self._due:
+        if started < self._due and not last:
             return
         try:
             running = [one for one in self._engine.observe() if one.state is State.RUNNING]
@@ -171,8 +173,13 @@ class Meter:
         """What was used from the first look to the last."""
         return {
             service: Used(
-                cpu_seconds=None if service in self._renewed else last.cpu_seconds - self._first[service].cpu_seconds,
+                cpu_seconds=self._between(service, last),
                 memory_bytes=self._most[service],
             )
             for service, last in sorted(self._last.items())
         }
+
+    def _between(self, service: str, last: Usage) -> float | None:
+        first = self._first[service]
+        # Seen once, it says nothing of the time between.
+        return None if service in self._renewed or first is last else last.cpu_seconds - first.cpu_seconds

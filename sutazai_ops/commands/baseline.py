@@ -112,7 +112,7 @@ def _show(terminal: Terminal, entry: BaselineEntry, baseline: Baseline, against:
         [
             [
                 service,
-                "started anew" if one.cpu_seconds is None else f"{one.cpu_seconds:.1f} s",
+                "unknown" if one.cpu_seconds is None else f"{one.cpu_seconds:.1f} s",
                 human.memory(one.memory_bytes),
             ]
             for service, one in baseline.used.items()
@@ -137,7 +137,7 @@ def _show(terminal: Terminal, entry: BaselineEntry, baseline: Baseline, against:
 def _cost_words(baseline: Baseline) -> str:
     cost = baseline.cost
     if cost is None:
-        return "unknown: no prices (setting capacity.prices), or a service was started anew meanwhile"
+        return "unknown: no prices (setting capacity.prices), or it is not known what a service used"
     return f"{cost.own:.6f} {cost.currency} a request for what was used, {cost.whole:.6f} for all of the host"
 
 

@@ -204,6 +204,16 @@ def test_what_is_used_is_the_difference_of_looks_and_the_most_memory(monkeypatch
     }
 
 
+def test_what_was_seen_once_has_used_nobody_knows_how_much_and_the_last_look_is_always_taken():
+    meter = Meter(Engine({"web": Usage(100, 1.0)}, {"web": Usage(100, 4.0)}))
+    meter.look()
+    assert meter.used()["web"].cpu_seconds is None
+    meter._due = float("inf")
+    meter.look()
+    meter.look(last=True)
+    assert meter.used()["web"].cpu_seconds == 3.0
+
+
 def test_the_processor_time_of_a_request_is_unknown_where_one_service_was_started_anew():
     requests = {"all": exponential(0.1, 1)}
     known = Baseline(requests=requests, used={"web": Used(cpu_seconds=3.0, memory_bytes=1)})

@@ -37,10 +37,16 @@ class Shop(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Server(ThreadingHTTPServer):
+    """Takes everybody in who comes at once: a user whom nobody takes in is cut off."""
+
+    request_queue_size = 128
+
+
 @pytest.fixture
 def shop():
     Shop.seen.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Shop) as server:
+    with Server(("127.0.0.1", 0), Shop) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
