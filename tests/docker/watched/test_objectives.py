@@ -166,7 +166,7 @@ def test_the_gate_lets_pass_until_a_real_failure_has_spent_the_budget(watched: W
     (kept,) = open_ledger(Settings(home=watched.home)).overrides_between(now - timedelta(hours=1), now)
     assert (kept.reason, bool(kept.actor), kept.closed_because[0].startswith(f"{NAME} has")) == (reason, True, True)
     made = report(watched, promised)
-    assert made.objective(NAME).verdict is Verdict.MISSED
+    assert made.objective(NAME).verdict in {Verdict.MISSED, Verdict.MISSED_LOW_COVERAGE}
     [event] = [event for lane in made.lanes if lane.kind is LaneKind.OVERRIDE for event in lane.events]
     assert reason in f"{event.title} {event.detail}"
 
