@@ -136,8 +136,9 @@ class Watch:
 
     def report(self) -> tuple[Report, Path]:
         """The report of this month so far, and its page."""
+        from sutazai_ops.reports.files import Format
         from sutazai_ops.slo.period import month_of
-        from sutazai_ops.slo.writing import Format, write
+        from sutazai_ops.slo.writing import write
 
         now = datetime.now(UTC)
         self._keeper.keep(now)

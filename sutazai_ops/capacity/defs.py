@@ -126,8 +126,8 @@ def _report(meant: Meant) -> dg.AssetsDefinition:
     )
     def monthly_report(context: dg.AssetExecutionContext, operations: Operations) -> dg.MaterializeResult[None]:
         from sutazai_ops.capacity.writing import write
+        from sutazai_ops.reports.files import Format
         from sutazai_ops.slo import period
-        from sutazai_ops.slo.writing import Format
 
         with telling_dagster():
             room = _open(operations, meant)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sutazai_ops.capacity.words import cores, memory, money
-from sutazai_ops.disk import write_whole, writing
-from sutazai_ops.slo.writing import Format
+from sutazai_ops.reports.files import Format, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,14 +42,5 @@ def to_markdown(report: Report) -> str:
 
 
 def write(report: Report, folder: Path, name: str, formats: Iterable[Format]) -> dict[Format, Path]:
-    """Write a report, each file whole or not at all; what it was before is replaced.
-
-    Raises:
-        OpsError: when the folder cannot be written.
-    """
-    files = {how: folder / f"{name}.{how}" for how in formats}
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for how, file in files.items():
-            write_whole(file, rendered(report, how).encode())
-    return files
+    """Write a report; see `write_files`."""
+    return write_files(folder, name, formats, lambda how: rendered(report, how))

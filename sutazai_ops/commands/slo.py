@@ -10,7 +10,7 @@ import typer
 
 from sutazai_ops.errors import BadInput, ExitCode, OpsError
 from sutazai_ops.installation import open_installation
-from sutazai_ops.slo.writing import Format
+from sutazai_ops.reports.files import Format
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:

@@ -141,7 +141,8 @@ def _report(
         partitions_def=partitions,
     )
     def made(context: dg.AssetExecutionContext, operations: Operations) -> dg.MaterializeResult[None]:
-        from sutazai_ops.slo.writing import Format, write
+        from sutazai_ops.reports.files import Format
+        from sutazai_ops.slo.writing import write
 
         with telling_dagster():
             promises = _open(operations, meant)

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sutazai_ops.disk import write_whole, writing
+from sutazai_ops.reports.files import Format, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from sutazai_ops.slo.report_model import Report
-
-
-class Format(StrEnum):
-    """As what a report is written."""
-
-    HTML = "html"
-    MARKDOWN = "md"
-    JSON = "json"
 
 
 def rendered(report: Report, how: Format) -> str:
@@ -38,14 +29,5 @@ def rendered(report: Report, how: Format) -> str:
 
 
 def write(report: Report, folder: Path, name: str, formats: Iterable[Format]) -> dict[Format, Path]:
-    """Write a report, each file whole or not at all; what it was before is replaced.
-
-    Raises:
-        OpsError: when the folder cannot be written.
-    """
-    files = {how: folder / f"{name}.{how}" for how in formats}
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for how, file in files.items():
-            write_whole(file, rendered(report, how).encode())
-    return files
+    """Write a report; see `write_files`."""
+    return write_files(folder, name, formats, lambda how: rendered(report, how))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import psutil
 import pytest
 import yaml
 from dagster_home import Dagster
+from freezing import frozen
 from sinks import mailbox, webhook
 from typer.testing import CliRunner
 
@@ -163,19 +163,6 @@ def await_all(claims, within: float = WITHIN_SECONDS) -> None:
     while open_ := {name: claim for name, claim in open_.items() if not claim()}:
         assert time.monotonic() < until, f"after {within} s: {', '.join(open_)}"
         time.sleep(0.5)
-
-
-@contextmanager
-def frozen(process: psutil.Process):
-    """Neither ended nor answering."""
-    family = [process, *process.children(recursive=True)]
-    for one in family:
-        one.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for one in family:
-            one.send_signal(signal.SIGCONT)
 
 
 @contextmanager

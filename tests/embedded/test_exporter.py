@@ -7,12 +7,13 @@ import os
 import signal
 import time
 import urllib.request
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 import psutil
 import pytest
+from freezing import frozen
 from prometheus_client.parser import text_string_to_metric_families
 
 from sutazai_ops.disk import free_bytes
@@ -106,18 +107,6 @@ def process_of(here: Installation, service: str) -> psutil.Process:
         for one in psutil.net_connections("tcp")
         if one.status == psutil.CONN_LISTEN and one.laddr.port == port
     )
-
-
-@contextmanager
-def frozen(process: psutil.Process):
-    family = [process, *process.children(recursive=True)]
-    for one in family:
-        one.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for one in family:
-            one.send_signal(signal.SIGCONT)
 
 
 def state(here: Installation, service: str) -> str:
