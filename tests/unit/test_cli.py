@@ -102,7 +102,11 @@ def test_a_reader_that_has_seen_enough_is_no_error(run, tmp_path):
     assert done.stdout.startswith("setting")
 
 
-@pytest.mark.parametrize("words", [["config", "reference"], ["config", "show"]], ids=["much", "less than a buffer"])
+@pytest.mark.parametrize(
+    "words",
+    [["config", "reference"], ["config", "show"], ["maintenance", "list", "--json"]],
+    ids=["much", "less", "hardly anything"],
+)
 def test_a_reader_that_is_gone_before_we_write_is_no_error_either(tmp_path, words):
     reading, writing = os.pipe()
     os.close(reading)
