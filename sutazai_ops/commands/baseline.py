@@ -59,7 +59,7 @@ def list_(*, json: AsJson = False) -> None:
     rows = []
     for entry in entries:
         figures = Baseline.model_validate(entry.detail).requests[EVERYTHING]
-        asked = f"{entry.rate:g}/s, {human.duration(entry.seconds)}"
+        asked = f"{entry.rate:g}/s, {entry.seconds:g} s"
         times = [_milliseconds(one.value) for one in (figures.p50, figures.p95, figures.p99)]
         taken = [human.since(entry.at, now), entry.environment, entry.release or "none", asked, entry.script]
         rows.append([entry.number, *taken, figures.count, figures.failed, *times])

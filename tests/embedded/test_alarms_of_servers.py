@@ -18,7 +18,7 @@ import psutil
 import pytest
 import yaml
 from dagster_home import Dagster
-from freezing import frozen
+from server_processes import frozen, listener
 from sinks import mailbox, webhook
 from typer.testing import CliRunner
 
@@ -118,9 +118,7 @@ class Alone:
 
     def process(self, service: str) -> psutil.Process:
         """The one that listens."""
-        port = self.here.engine.endpoint(service).port
-        listening = (one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN)
-        return psutil.Process(next(one.pid for one in listening if one.laddr.port == port))
+        return listener(self.here.engine.endpoint(service).port)
 
 
 def free_port() -> int:

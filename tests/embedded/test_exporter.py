@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import psutil
 import pytest
-from freezing import frozen
 from prometheus_client.parser import text_string_to_metric_families
+from server_processes import frozen, listener
 
 from sutazai_ops.disk import free_bytes
 from sutazai_ops.engines import State
@@ -101,12 +101,7 @@ def until(holds, seconds: float = 20) -> float:
 
 
 def process_of(here: Installation, service: str) -> psutil.Process:
-    port = here.engine.endpoint(service).port
-    return next(
-        psutil.Process(one.pid)
-        for one in psutil.net_connections("tcp")
-        if one.status == psutil.CONN_LISTEN and one.laddr.port == port
-    )
+    return listener(here.engine.endpoint(service).port)
 
 
 def state(here: Installation, service: str) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
 import threading
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 
-import psutil
 import pytest
+from server_processes import frozen, listener
 from typer.testing import CliRunner
 
 from sutazai_ops.commands.probe import app
@@ -79,26 +78,6 @@ def as_theirs(here: Installation, home, service: str, password: str | None) -> I
     return install(home / "theirs", here.settings.platform, external=external)
 
 
-@contextmanager
-def frozen(server):
-    """The processes of a server, stopped in the middle of whatever they do."""
-    listening = next(
-        connection.pid
-        for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == server.endpoint.port
-    )
-    process = psutil.Process(listening)
-    processes = [process, *process.children(recursive=True)]
-    for one in processes:
-        one.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for one in processes:
-            with suppress(psutil.NoSuchProcess):
-                one.send_signal(signal.SIGCONT)
-
-
 def test_servers_that_answer_are_ok_and_say_who_they_are(here):
     reports = {(one.service, one.probe.kind): one.outcome for one in probe_all(list(here.platform), here.engine)}
     assert {one.state for one in reports.values()} == {ProbeState.OK}
@@ -160,7 +139,7 @@ def test_a_password_file_that_is_gone_leaves_the_state_unknown(here, tmp_path, s
 @pytest.mark.parametrize("service", ["db", "cache"])
 def test_a_server_that_hangs_has_failed_within_its_time(here, service):
     seconds = here.platform.service(service).probes[0].timeout_seconds
-    with frozen(here.engine.server(service)):
+    with frozen(listener(here.engine.server(service).endpoint.port)):
         outcome = first_outcome(here, service)
     assert outcome.state is ProbeState.FAILED
     assert outcome.seconds < seconds + 1
