@@ -89,11 +89,16 @@ resolve_scalars(Loader)
 File = TypeVar("File", bound=YamlFile)
 
 
+class SaysNothing(BadInput):
+    """A file is empty, or holds comments alone."""
+
+
 def read_yaml_file(path: Path, remedy: str) -> YamlFile:
     """Read a file whose top level is a mapping; `remedy` says what it should begin with where it is none.
 
     Raises:
         BadInput: where it cannot be read, is no UTF-8, is no YAML, or holds a key twice; names file and line.
+        SaysNothing: which is one, where it holds nothing.
     """
     return read_as(YamlFile, Loader, path, remedy)
 
@@ -112,7 +117,8 @@ def read_as(kind: type[File], loader_kind: type[Loader], path: Path, remedy: str
     try:
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
-            raise BadInput(f"{path.name} holds no keys", where=str(path), remedy=remedy)
+            kind_of_error = BadInput if root else SaysNothing
+            raise kind_of_error(f"{path.name} holds no keys", where=str(path), remedy=remedy)
         _refuse_duplicate_keys(root, path)
         return kind(path, loader.construct_document(root), root)
     except yaml.MarkedYAMLError as error:

@@ -160,11 +160,11 @@ def _worked_on(here: Installation) -> Callable[[float], list[Sequence[str]]]:
     """Of which services nobody is told at a moment, by the windows that come again every week."""
     from zoneinfo import ZoneInfo
 
-    from sutazai_ops.maintenance import holding, read_windows
+    from sutazai_ops.maintenance import FollowedWindows, holding
 
     zone = ZoneInfo(here.settings.timezone)
-    windows = read_windows(here.settings.monitoring.windows, here.platform.services)
-    return lambda now: [one.services for one in holding(windows, datetime.fromtimestamp(now, UTC), zone)]
+    windows = FollowedWindows(here.settings.monitoring.windows, here.platform.services)
+    return lambda now: [one.services for one in holding(windows.read(), datetime.fromtimestamp(now, UTC), zone)]
 
 
 def _refresh(here: Installation) -> None:

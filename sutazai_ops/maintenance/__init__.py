@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sutazai_ops.maintenance.recurring import RecurringWindow, coming, holding, read_windows
+from sutazai_ops.maintenance.recurring import FollowedWindows, RecurringWindow, coming, holding, read_windows
 from sutazai_ops.maintenance.windows import Kind, close, deploying, in_force, open_window
 
 __all__ = [
-    "Kind", "RecurringWindow", "close", "coming", "deploying", "holding", "in_force", "open_window", "read_windows",
+    "FollowedWindows", "Kind", "RecurringWindow", "close", "coming", "deploying", "holding", "in_force", "open_window",
+    "read_windows",
 ]  # fmt: skip

@@ -3,16 +3,20 @@
 The file is that of the setting `monitoring.windows`; windows.yaml beside this module is its example. `holding` and
 `coming` are pure. A window begins at its time of day in the platform's time zone and is as long as it says, also where
 the clocks change meanwhile; one that would begin in the hour that they leave out begins an hour later.
+
+Whoever lives for months asks `FollowedWindows`, which reads the file anew once it has changed.
 """
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
+from sutazai_ops.errors import OpsError
 from sutazai_ops.ledger import WindowEntry
 from sutazai_ops.maintenance.windows import Kind
 from sutazai_ops.model import Model
@@ -29,6 +33,8 @@ PAGE = "docs/monitoring.md"
 LONGEST = timedelta(days=1)
 """A window that is longer would meet itself where it comes every day."""
 WEEK = 7
+
+log = logging.getLogger(__name__)
 
 
 class Day(StrEnum):
@@ -107,6 +113,27 @@ def read_windows(file: Path | None, known: Collection[str]) -> tuple[RecurringWi
     return tuple(found)
 
 
+class FollowedWindows:
+    """The windows of a file that may change: one that is wrong, or gone, leaves those that were, and is logged once."""
+
+    def __init__(self, file: Path | None, known: Collection[str]) -> None:
+        """Read it, as `read_windows` does, which says what may be raised."""
+        self._file, self._known = file, known
+        self._stamp = _stamp(file)
+        self._windows = read_windows(file, known)
+
+    def read(self) -> tuple[RecurringWindow, ...]:
+        """The windows as the file says them now."""
+        stamp = _stamp(self._file)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._windows = read_windows(self._file, self._known)
+            except OpsError as error:
+                log.warning("the windows cannot be read, so those that were go on: %s (%s)", error.what, error.where)
+        return self._windows
+
+
 def holding(windows: Sequence[RecurringWindow], now: datetime, zone: ZoneInfo) -> list[WindowEntry]:
     """The windows that hold now, as those of the ledger are written down.
 
@@ -124,6 +151,13 @@ def coming(windows: Sequence[RecurringWindow], now: datetime, zone: ZoneInfo) ->
         ahead = [one for one in _occurrences(window, now, zone, range(-1, WEEK + 1)) if one.ends_at > now]
         found.append(min(ahead, key=lambda one: one.starts_at))
     return found
+
+
+def _stamp(file: Path | None) -> tuple[int, int] | None:
+    if file is None or not file.is_file():
+        return None
+    facts = file.stat()
+    return facts.st_mtime_ns, facts.st_size
 
 
 def _occurrences(window: RecurringWindow, now: datetime, zone: ZoneInfo, days: range) -> Iterator[WindowEntry]:

@@ -5,6 +5,7 @@ Each entry knows where each of its keys was said last, so that what is wrong wit
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from sutazai_ops.errors import BadInput
 from sutazai_ops.words import nearest
-from sutazai_ops.yaml_file import read_yaml_file
+from sutazai_ops.yaml_file import SaysNothing, read_yaml_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,7 +81,7 @@ def read_entries(packaged: Path, over: Path | None, page: str = "docs/signals.md
     Raises:
         BadInput: where a file cannot be read, or an entry is no mapping, or null and not there to be taken away.
     """
-    files = [read_yaml_file(path, f"{page} shows one") for path in (packaged, over) if path is not None]
+    files = [file for path in (packaged, over) if path is not None for file in _read(path, page)]
     entries: dict[str, Entry] = {}
     for file in files:
         for name, content in file.content.items():
@@ -93,6 +94,12 @@ def read_entries(packaged: Path, over: Path | None, page: str = "docs/signals.md
             else:
                 raise BadInput(f"{name} holds no keys", where=file.where(name), remedy=f"see {page}")
     return entries
+
+
+def _read(path: Path, page: str) -> Iterator[YamlFile]:
+    # Whoever takes the last entry out, or makes a comment of it, says that there is none.
+    with suppress(SaysNothing):
+        yield read_yaml_file(path, f"{page} shows one")
 
 
 def said_by_the_last(entry: Entry, keys: Sequence[str]) -> list[str]:

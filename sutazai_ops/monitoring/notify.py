@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 SECONDS = 10.0
 ALERTMANAGER_DEAD = "alertmanager_blind"
 """The one alert that Alertmanager cannot be told of."""
-FORGETS_AFTER_SECONDS = 300
-"""How long Alertmanager takes for firing what it is not told of again: Prometheus says four of its intervals, at least
-a minute each (rules/manager.go)."""
+FORGETS_AFTER_SECONDS = 120
+"""How long Alertmanager takes for firing what it is not told of again, which it is every ten seconds.
+
+An exporter that is started again looks for up to a minute before it judges. In a container, whose home folder it cannot
+write, it does not know what the one before it told: nothing but this ends what has ended meanwhile, such as a window of
+maintenance."""
 HTTP = frozenset({"http", "https"})
 
 

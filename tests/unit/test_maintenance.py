@@ -16,6 +16,7 @@ from rulebooks import PACKAGED
 from sutazai_ops.errors import BadInput, OpsError, Refused
 from sutazai_ops.ledger import WindowEntry, open_ledger
 from sutazai_ops.maintenance import (
+    FollowedWindows,
     RecurringWindow,
     close,
     coming,
@@ -283,6 +284,25 @@ class TestEveryWeek:
 
     def test_no_file_is_no_window(self):
         assert read_windows(None, KNOWN) == ()
+
+    @pytest.mark.parametrize("text", ["", "# none, for now\n", "{}\n"])
+    def test_a_file_that_was_emptied_holds_none(self, weekly, text):
+        assert weekly(text) == ()
+
+    def test_whoever_lives_for_months_reads_them_anew_and_goes_on_with_those_that_were_where_it_cannot(
+        self, tmp_path, caplog
+    ):
+        file = tmp_path / "windows.yaml"
+        file.write_text(WEEKLY)
+        followed = FollowedWindows(file, KNOWN)
+        (one,) = followed.read()
+        file.write_text(WEEKLY.replace("[redis]", "[redsi]"))
+        assert [followed.read(), followed.read()] == [(one,), (one,)]
+        assert caplog.text.count("no service 'redsi'") == 1
+        file.unlink()
+        assert followed.read() == (one,)
+        file.write_text("")
+        assert followed.read() == ()
 
     def test_the_exporter_tells_of_those_beside_the_ledgers(self, settings, ledger):
         open_window(ledger, window(services=["postgres"]), known=KNOWN, now=NOW)

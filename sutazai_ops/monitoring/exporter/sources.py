@@ -1,5 +1,7 @@
 """The files that say what is watched: the platform's, the settings', and those of signals and thresholds.
 
+The windows of maintenance are not among them: they are followed without beginning anew.
+
 An exporter lives for months, and a file that was changed meanwhile has to count. Once one is another than it was when
 the exporter began, and all of them can be read, it begins anew.
 """
@@ -54,7 +56,7 @@ class Sources:
 
     def _stamped(self) -> Iterator[tuple[str, int, int]]:
         monitoring = self._settings.monitoring
-        named = [monitoring.signals, monitoring.thresholds, monitoring.windows]
+        named = [monitoring.signals, monitoring.thresholds]
         settings = Path(os.environ.get(CONFIG_VARIABLE) or "sutazai.toml")
         for path in (*self._settings.platform.glob("*.y*ml"), *named, settings, *self._also):
             if path is not None and path.is_file():
