@@ -46,6 +46,12 @@ class TimeAxis:
         share = (when - self.start) / (self.end - self.start)
         return round(min(max(share, 0.0), 1.0) * WIDTH, 1)
 
+    def places(self, first: datetime, step: timedelta, count: int) -> list[float]:
+        """Where `count` moments lie, of which each comes a `step` after the one before it."""
+        length = self.end - self.start
+        share, by = (first - self.start) / length, step / length
+        return [round(min(max(share + number * by, 0.0), 1.0) * WIDTH, 1) for number in range(count)]
+
     def overlaps(self, start: datetime, end: datetime | None) -> bool:
         """Whether any of it lies within."""
         return start < self.end and (end or start) >= self.start
@@ -113,22 +119,33 @@ def simplify(points: Sequence[Point], tolerance: float) -> list[Point]:
     pending = [(0, len(points) - 1)]
     while pending:
         first, last = pending.pop()
-        far, where = tolerance, None
-        for index in range(first + 1, last):
-            if (distance := _distance(points[index], points[first], points[last])) > far:
-                far, where = distance, index
-        if where is not None:
+        away, where = _farthest(points, first, last)
+        if away > tolerance:
             keep.add(where)
             pending += [(first, where), (where, last)]
     return [points[index] for index in sorted(keep)]
 
 
-def _distance(point: Point, start: Point, end: Point) -> float:
-    """From a point to the nearest of the stroke between two others; not of the line that it lies on."""
-    (x, y), (x1, y1), (x2, y2) = point, start, end
-    length = (x2 - x1) ** 2 + (y2 - y1) ** 2
-    along = min(1.0, max(0.0, ((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / length)) if length else 0.0
-    return math.hypot(x - x1 - along * (x2 - x1), y - y1 - along * (y2 - y1))
+def _farthest(points: Sequence[Point], first: int, last: int) -> tuple[float, int]:
+    """How far from the stroke between two points (not from the line that it lies on) the others between them reach.
+
+    One loop without a call in it: a month's report of 300 services comes here three million times.
+    """
+    (x1, y1), (x2, y2) = points[first], points[last]
+    wide, high = x2 - x1, y2 - y1
+    length = wide * wide + high * high
+    most, where = 0.0, first
+    for index in range(first + 1, last):
+        x, y = points[index]
+        x, y = x - x1, y - y1
+        if length:
+            along = (x * wide + y * high) / length
+            along = 0.0 if along < 0.0 else min(along, 1.0)
+            x, y = x - along * wide, y - along * high
+        away = x * x + y * y
+        if away > most:
+            most, where = away, index
+    return math.sqrt(most), where
 
 
 def _step(length: float, steps: Sequence[int]) -> int:

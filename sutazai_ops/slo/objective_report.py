@@ -179,13 +179,14 @@ def _measured_state(objective: Objective, totals: Totals) -> m.DayState:
 
 def _spent(told: Told, part: Totals, whole: Totals) -> float:
     """Of the period's budget, what a part of it spent."""
-    objective = told.objective
-    if objective.counts_events:
-        imputed = part.imputed if objective.kind is m.ObjectiveKind.RATIO else 0.0
-        spent = part.bad + imputed
-    else:
-        spent = part.down
-    return _share_of(told, spent, whole)
+    return _share_of(told, _lost(told.objective, part), whole)
+
+
+def _lost(objective: Objective, part: Totals) -> float:
+    """What of a part counts against the budget: events, or minutes for a kind that counts time."""
+    if not objective.counts_events:
+        return part.down
+    return part.bad + (part.imputed if objective.kind is m.ObjectiveKind.RATIO else 0.0)
 
 
 def _share_of(told: Told, bad: float, whole: Totals) -> float:
@@ -196,6 +197,7 @@ def _share_of(told: Told, bad: float, whole: Totals) -> float:
 def _curve(told: Told, whole: Totals) -> m.Curve | None:
     """The budget left, hour by hour, up to now; nothing where an hour was not measured."""
     left, points = 1.0, []
+    one = _share_of(told, 1.0, whole)
     for day in told.span.days:
         expected = told.day(day).expected
         if expected <= 0 and told.life.holds(day):
@@ -205,7 +207,7 @@ def _curve(told: Told, whole: Totals) -> m.Curve | None:
             here = fact.hours[hour] if fact else Totals()
             if fact and here.expected <= 0 and expected < HOURS * HOUR_MINUTES:
                 break
-            left -= _spent(told, here, whole)
+            left -= _lost(told.objective, here) * one
             points.append(round(left, 5) if here.measured >= HALF * max(1.0, here.expected) else None)
     if all(point is None for point in points):
         return None

@@ -192,8 +192,9 @@ def _p95(day: Day, latency: Latency) -> tuple[str, str]:
 
 def _points(curve: Curve, axis: TimeAxis, scale: chart.Scale) -> Iterator[chart.Point | None]:
     step = timedelta(seconds=curve.step_seconds)
-    for number, left in enumerate(curve.left_share, 1):
-        yield None if left is None else (axis.place(curve.start + number * step), scale.place(left))
+    places = axis.places(curve.start + step, step, len(curve.left_share))
+    for at, left in zip(places, curve.left_share, strict=True):
+        yield None if left is None else (at, scale.place(left))
 
 
 def _numbers(numbered: Sequence[tuple[int, datetime]], axis: TimeAxis) -> list[Number]:
