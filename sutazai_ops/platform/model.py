@@ -144,6 +144,9 @@ class Queue(Model):
     """For a list: the dotted path, in an entry read as JSON, of the moment it was queued, in seconds since 1970 or as
     ISO 8601. A stream's entry tells it by its id; for a sorted set, `score` says that its score is that moment. Without
     it the age is unknown."""
+    attempts: str | None = None
+    """For a list: the dotted path, in an entry read as JSON, of how often it was taken and given back. With it a repair
+    knows which entries nobody can finish."""
 
 
 class Login(Model):

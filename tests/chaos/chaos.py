@@ -1,13 +1,12 @@
 """Breaks a watched platform on a real engine, one fault after another, and prints what became of each, with whom.
 
-    make chaos                                        every fault but those that touch what others share
+    make chaos                                        every fault
     make chaos FAULTS=kill,hang                       those
     python tests/chaos/chaos.py --faults kill --with remediation --out chaos.md
-    python tests/chaos/chaos.py --faults disk --whole-host         also what touches the host and the engine's images
-    python tests/chaos/chaos.py --faults daemon --daemon "systemctl restart docker"
 
 Beside the remediation stand nobody at all, and a plain restart-when-unhealthy loop, over the same faults and under the
-same traffic. Needs a Docker engine and the images of tests/images. It makes a platform of its own and takes it away.
+same traffic. Needs root, a Docker engine and the images of tests/images. It starts an engine of its own, makes a
+platform there, and takes both away, so that what it breaks, disk and daemon among it, nobody else uses.
 """
 
 from __future__ import annotations
@@ -19,25 +18,27 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "images"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "docker"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import docker
 from build import CACHE, ImageRegistry
-from chaos_faults import DAEMON, FAULTS, Fault, daemon
+from chaos_apart import Daemon, is_within, run_apart
+from chaos_faults import FAULTS, Fault
 from chaos_healers import HEALERS
 from chaos_platform import Broken, await_true
 from chaos_table import Came, markdown
 from chaos_traffic import Traffic
 from projects import free_port
 from registry import copy_storage
-from watched.sinks import mailbox, webhook
+from sinks import mailbox, webhook
 
 SETTLES_SECONDS = 400
 """Until a platform on which nothing is broken any more is well, a rate over five minutes among it."""
@@ -54,19 +55,15 @@ def main() -> None:
     # Ended from outside, it takes its platform away all the same.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     asked = _asked()
-    faults = dict(FAULTS)
-    if asked.daemon:
-        faults[DAEMON] = Fault(
-            "the Docker daemon is started again", "backend", daemon(asked.daemon), is_of_the_host=True
-        )
-    names = asked.faults.split(",") if asked.faults else [n for n, one in faults.items() if not one.is_of_the_host]
-    wanted = {name: _allowed(faults, name, asked) for name in names}
+    if not is_within():
+        sys.exit(run_apart(sys.argv[1:]))
+    wanted = {name: FAULTS[name] for name in asked.faults}
     came = []
     with _platform(is_quick=asked.pace == "quick") as platform, Traffic(platform.address_of_users) as traffic:
         if "locks" in wanted:
-            platform.begin_reports(len(asked.healers.split(",")))
-        for name, fault in wanted.items():
-            for healer in asked.healers.split(","):
+            platform.begin_reports(len(asked.healers))
+        for healer in asked.healers:
+            for name, fault in wanted.items():
                 print(f"{datetime.now(UTC):%H:%M:%S} {name}, {healer}: {fault.what}", flush=True)
                 came.append(_break(platform, traffic, name, fault, healer))
                 print(f"    {came[-1]}", flush=True)
@@ -77,27 +74,26 @@ def main() -> None:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faults", default="", help=f"some of {', '.join(FAULTS)}, with commas")
-    parser.add_argument("--with", dest="healers", default=",".join(HEALERS), help="some of them, with commas")
+    parser.add_argument("--faults", type=_some_of(FAULTS), default=list(FAULTS), help=f"some of {', '.join(FAULTS)}")
+    parser.add_argument(
+        "--with", dest="healers", type=_some_of(HEALERS), default=list(HEALERS), help=f"some of {', '.join(HEALERS)}"
+    )
     parser.add_argument("--pace", choices=PACES, default="quick")
     parser.add_argument("--out", type=Path, help="a file for the table, as Markdown")
-    parser.add_argument("--whole-host", action="store_true", help="allow what touches what other projects share")
-    parser.add_argument(
-        "--daemon", metavar="COMMAND", help="what starts the Docker daemon again, for the fault `daemon`"
-    )
     return parser.parse_args()
 
 
-def _allowed(faults: dict[str, Fault], name: str, asked: argparse.Namespace) -> Fault:
-    if name not in faults:
-        needs = "; `daemon` needs --daemon COMMAND" if name == DAEMON else ""
-        sys.exit(f"there is no fault {name!r}: there are {', '.join(faults)}{needs}")
-    if faults[name].is_of_the_host and not (asked.whole_host or name == DAEMON):
-        sys.exit(f"the fault {name} touches what other projects on this engine share: give --whole-host to do it")
-    unknown = next((one for one in asked.healers.split(",") if one not in HEALERS), None)
-    if unknown:
-        sys.exit(f"there is no {unknown!r}: there are {', '.join(HEALERS)}")
-    return faults[name]
+def _some_of(known: Collection[str]) -> Callable[[str], list[str]]:
+    """Names with commas between them, each of which there is."""
+
+    def read(text: str) -> list[str]:
+        names = text.split(",")
+        unknown = next((one for one in names if one not in known), None)
+        if unknown is not None:
+            raise argparse.ArgumentTypeError(f"there is no {unknown!r}: there are {', '.join(known)}")
+        return names
+
+    return read
 
 
 def _break(platform: Broken, traffic: Traffic, name: str, fault: Fault, with_whom: str) -> Came:
@@ -153,6 +149,7 @@ def _lost(platform: Broken, tasks: list[int]) -> int:
 
 @contextmanager
 def _platform(*, is_quick: bool) -> Iterator[Broken]:
+    daemon = Daemon()
     client = docker.from_env(timeout=600)
     images = CACHE / "runs" / uuid.uuid4().hex
     images.mkdir(parents=True)
@@ -164,7 +161,7 @@ def _platform(*, is_quick: bool) -> Iterator[Broken]:
         registry.start()
         stack.callback(registry.forget)
         stack.callback(registry.stop)
-        platform = Broken(folder, registry, client)
+        platform = Broken(folder, registry, client, daemon)
         stack.callback(platform.remove)
         host = platform.host()
         platform.tell(stack.enter_context(webhook(host)), stack.enter_context(mailbox(host, free_port())))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import requests
@@ -22,6 +23,8 @@ BACKEND, AGENT = ("backend", 8000), 8080
 LEAKY = "ai-engineer"
 LOOPING = "code-improver"
 FLAPPING = "qa-validator"
+DISK = Path("/var/lib/docker")
+AGE_OF_IMAGE = timedelta(days=2)
 POISON = 8
 """Entries that no agent can finish: more than there are agents."""
 
@@ -47,8 +50,6 @@ class Fault:
     """A context: broken inside, and mended as a person would mend it at its end."""
     lasts: float = 180.0
     """How long it is watched, at the most, until the harness mends it."""
-    is_of_the_host: bool = False
-    """Whether it touches what other projects on the same engine share."""
 
     def broken(self, platform: Broken, traffic: Traffic):
         """The context."""
@@ -98,17 +99,12 @@ def leak(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
 
 
 def disk(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
-    """A file system of 64 MB, filled to nine tenths and more, which node exporter sees where mounts are shared."""
-    image, mounted = Path(platform.home / "small.img"), Path("/mnt") / platform.name
-    with image.open("wb") as file:
-        file.truncate(64_000_000)
-    mounted.mkdir()
-    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
-    subprocess.run(["mount", "-o", "loop", str(image), str(mounted)], check=True)
-    (mounted / "filler").write_bytes(bytes(55_000_000))
-    yield Broke(lambda: not (mounted / "filler").exists())
-    subprocess.run(["umount", str(mounted)], check=True)
-    mounted.rmdir()
+    """An image that lost its name days ago takes what the engine's disk has free, but for a twentieth of it."""
+    usage = shutil.disk_usage(DISK)
+    free = usage.free - usage.total // 20
+    platform.daemon.load_nameless(free, AGE_OF_IMAGE)
+    yield Broke(lambda: shutil.disk_usage(DISK).free > usage.free - free // 2)
+    platform.client.images.prune({"dangling": True})
 
 
 def locks(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
@@ -195,16 +191,12 @@ def flap(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
     _behave(platform, FLAPPING, AGENT)
 
 
-def daemon(command: str) -> Callable[[Broken, Traffic], Iterator[Broke]]:
-    """Docker itself, started again by a command that the caller gives."""
-
-    def break_it(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
-        subprocess.run(command, shell=True, check=True)
-        yield Broke(lambda: served(traffic))
-        for service in platform.deployed:
-            platform.start(service)
-
-    return break_it
+def daemon(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
+    """Docker itself is ended and started again; what runs in it ends with it."""
+    platform.daemon.start_again()
+    yield Broke(lambda: served(traffic))
+    for service in platform.deployed:
+        platform.start(service)
 
 
 def _restarts(platform: Broken, service: str) -> tuple[int, str]:
@@ -217,12 +209,12 @@ FAULTS = {
     "hang": Fault("the backend answers nobody any more", "backend", hang, 240),
     "crash-loop": Fault("an agent ends five seconds after each start", LOOPING, crash_loop, 300),
     "leak": Fault("the backend leaks until the kernel ends it", "backend", leak, 240),
-    "disk": Fault("a small disk is filled", HOST, disk, is_of_the_host=True),
+    "disk": Fault("the disk of the engine is filled by what has no name", HOST, disk, 240),
     "locks": Fault("a report locks the table that everybody needs", "postgres", locks, 300),
     "poison": Fault("the queue is stuffed with what no agent can finish", "redis", poison, 240),
     "bad-release": Fault("a release leaks after its probes", LEAKY, bad_release, 300),
     "prometheus": Fault("Prometheus is killed", "prometheus", prometheus),
     "postgres": Fault("PostgreSQL is killed, with all that stand on it", "postgres", postgres),
     "flap": Fault("an agent is away for a quarter of a minute, again and again", FLAPPING, flap, 240),
+    "daemon": Fault("the Docker daemon is started again", "backend", daemon, 240),
 }
-DAEMON = "daemon"

@@ -47,7 +47,7 @@ class Healer:
 @contextmanager
 def nobody(_platform: Broken) -> Iterator[Healer]:
     """The mode `off`, with nothing that watches."""
-    yield Healer(patience=60)
+    yield Healer(patience=30)
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def naive_loop(platform: Broken) -> Iterator[Healer]:
 
     Every five seconds it restarts every container that its health check calls unhealthy, or that is not running.
     """
-    healer, stopped = Healer(verdict="restart whatever is unhealthy"), threading.Event()
+    healer, stopped = Healer(verdict="restart whatever is unhealthy", patience=150), threading.Event()
 
     def restart_what_is_unhealthy() -> None:
         while not stopped.wait(5):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import docker
 import psycopg
@@ -19,6 +20,10 @@ from watched.platform import Watched
 from sutazai_ops.ledger import Ledger, open_ledger
 from sutazai_ops.remediation.playbooks import PACKAGED
 from sutazai_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from build import ImageRegistry
+    from chaos_apart import Daemon
 
 AT_ONCE = ("service_down", "service_restarting", "service_out_of_memory", "http_errors", "queue_old", "postgres_locked")
 """Thresholds that fire in the round in which they break; all others wait as they do."""
@@ -51,6 +56,10 @@ class Broken(Watched):
     """The platform that is broken and mended."""
 
     reports: list[Report]
+
+    def __init__(self, folder: Path, registry: ImageRegistry, client: docker.DockerClient, daemon: Daemon) -> None:
+        super().__init__(folder, registry, client)
+        self.daemon = daemon
 
     @property
     def whole_environment(self) -> Mapping[str, str]:

@@ -57,7 +57,9 @@ class Came:
 
 def markdown(came: Sequence[Came], pace: str) -> str:
     """The table, each fault's rows beneath each other, and what its columns mean."""
-    rows = [COLUMNS, ["---"] * len(COLUMNS), *(_row(one) for one in came)]
+    faults = list(dict.fromkeys(one.fault for one in came))
+    beneath = sorted(came, key=lambda one: faults.index(one.fault))
+    rows = [COLUMNS, ["---"] * len(COLUMNS), *(_row(one) for one in beneath)]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return f"# What becomes of what is broken\n\n{pace}\n\n" + "\n".join(lines) + "\n" + NOTE
 

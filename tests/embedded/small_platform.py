@@ -26,7 +26,10 @@ services:
       backup: none
       needs: [db]
       probes: [{kind: redis, timeout_seconds: 1}]
-      queues: [{name: tasks, key: tasks}, {name: events, key: events, kind: stream}]
+      queues:
+        - {name: tasks, key: tasks}
+        - {name: orders, key: orders, queued_at: queued_at, attempts: tries}
+        - {name: events, key: events, kind: stream}
       embedded: {server: valkey}
   exporter:
     image: sutazai/ops:0.1.0

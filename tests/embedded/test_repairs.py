@@ -31,7 +31,7 @@ from sutazai_ops.orchestration import Operations
 from sutazai_ops.remediation import repair, seeing
 from sutazai_ops.remediation.actions import ACTIONS
 from sutazai_ops.remediation.actions.queries import Patience, end, servers_of
-from sutazai_ops.remediation.actions.queues import dead_letter
+from sutazai_ops.remediation.actions.queues import Pace, dead_letter
 from sutazai_ops.remediation.by_hand import run_by_hand
 from sutazai_ops.remediation.defs import repair_incident, watch_incidents
 from sutazai_ops.remediation.follow import Follower
@@ -343,6 +343,55 @@ def test_the_oldest_entry_of_a_queue_is_put_aside_and_none_is_lost(here, watched
         dead_letter(here, incident_at("cache", queue="events"))
     with pytest.raises(Refused, match="names a queue"):
         dead_letter(here, incident_at("cache"))
+
+
+def test_what_nobody_can_finish_is_put_aside_while_workers_give_it_back_and_all_else_is_done(here, watched):
+    good = [json.dumps({"id": number, "queued_at": 1}).encode() for number in range(20)]
+    bad = [json.dumps({"id": number, "queued_at": 1, "bad": True}).encode() for number in range(20, 26)]
+    done: list[dict] = []
+    is_over = threading.Event()
+
+    def work() -> None:
+        with closing(connect_redis(here.engine.server("cache"))) as client:
+            while (taken := client.rpop("orders")) or not is_over.is_set():
+                entry = json.loads(taken) if taken else {}
+                if entry.get("bad"):
+                    client.rpush("orders", json.dumps({**entry, "tries": entry.get("tries", 0) + 1}))
+                elif entry:
+                    done.append(entry)
+                is_over.wait(0.01)
+
+    with closing(connect_redis(here.engine.server("cache"))) as client:
+        client.delete("orders", "orders:dead-letter")
+        # At the end that work is taken from.
+        client.lpush("orders", b"no JSON", *bad, *good)
+        workers = [threading.Thread(target=work) for _ in range(2)]
+        try:
+            # What is no JSON would end a worker: it is put aside before they begin.
+            said = [dead_letter(here, incident_at("cache", queue="orders"), Pace(quiet=0))]
+            for worker in workers:
+                worker.start()
+            said += [dead_letter(here, incident_at("cache", queue="orders"), Pace(quiet=3, every=0.002))]
+        finally:
+            is_over.set()
+            for worker in workers:
+                worker.join()
+        assert [one.rpartition(": ")[2] for one in said] == ["1", str(len(bad))]
+        aside = client.lrange("orders:dead-letter", 0, -1)
+        assert aside.pop() == b"no JSON"
+        assert {json.loads(one)["id"] for one in aside} == set(range(20, 26))
+        assert len(done) == len(good)
+    with pytest.raises(Refused, match="no entry of orders was given back 5 times"):
+        dead_letter(here, incident_at("cache", queue="orders"), Pace(quiet=0))
+
+
+def test_no_more_is_put_aside_than_one_repair_may(here, watched):
+    with closing(connect_redis(here.engine.server("cache"))) as client:
+        client.delete("orders", "orders:dead-letter")
+        client.lpush("orders", *(json.dumps({"id": number, "tries": 9}) for number in range(6)))
+        dead_letter(here, incident_at("cache", queue="orders"), Pace(most=4, quiet=0))
+        assert (client.llen("orders"), client.llen("orders:dead-letter")) == (2, 4)
+        client.delete("orders", "orders:dead-letter")
 
 
 def test_what_no_release_has_is_neither_made_anew_nor_put_back(here, watched):

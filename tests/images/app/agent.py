@@ -1,7 +1,8 @@
 """An agent: takes tasks from the queue, has Ollama work on them, and tells the backend what came of it.
 
 A task that is taken stands in a list of the agent's own until the backend has its result, so that an agent that is
-killed at work finds it there when it is started again.
+killed at work finds it there when it is started again. One whose result the backend refuses is given back, and counts
+how often.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import threading
 import time
 
-from asking import BACKEND_URL, ask
+from asking import BACKEND_URL, RefusedError, ask
 from dependencies import (
     AWAY,
     QUEUE,
@@ -87,7 +88,19 @@ class Agent(Application):
             state, result = "done", generate(task["prompt"])
         except OSError as error:
             state, result = "failed", str(error)
-        ask(f"{BACKEND_URL}/tasks/{task['id']}/result", {"agent": NAME, "state": state, "result": result}, method="PUT")
+        told = {"agent": NAME, "state": state, "result": result}
+        try:
+            ask(f"{BACKEND_URL}/tasks/{task['id']}/result", told, method="PUT")
+        except RefusedError as error:
+            print(f"{NAME}: {error}", flush=True)
+            self.give_back(written, task)
+            return
         redis_client().lrem(MINE, 1, written)
         TASKS.labels(NAME, state).inc()
         DURATION.labels(NAME).observe(time.perf_counter() - began)
+
+    def give_back(self, written: str, task: dict[str, object]) -> None:
+        again = json.dumps({**task, "attempts": int(task.get("attempts", 0)) + 1})
+        with redis_client().pipeline(transaction=True) as both:
+            both.lrem(MINE, 1, written).rpush(QUEUE, again).execute()
+        self.stopped.wait(WAIT_SECONDS)
