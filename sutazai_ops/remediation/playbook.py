@@ -31,7 +31,7 @@ class Action(StrEnum):
     UNLOAD_MODEL = "unload-model"
     """Have Ollama take a model out of memory that nobody asks."""
     DEAD_LETTER = "dead-letter"
-    """Put the oldest entry of a queue, which is not taken, into a list beside it."""
+    """Put what nobody can finish out of a queue into a list beside it."""
     FREE_DISK = "free-disk"
     """Remove images without a name, build cache and old log files of this program."""
 
@@ -55,6 +55,8 @@ class Check(StrEnum):
     """It was rolled out within the last day, and there is a release before."""
     MEASURES = "measures"
     """It is one of those that measure: Prometheus, Alertmanager or an exporter."""
+    POSTGRES = "postgres"
+    """It is a PostgreSQL."""
 
 
 class Rung(Model):

@@ -22,7 +22,6 @@ from sutazai_ops.ledger import IncidentEventEntry, RepairEntry
 from sutazai_ops.lock import Held, exclusive, held_by
 from sutazai_ops.monitoring.now import RECORDED
 from sutazai_ops.monitoring.prometheus import open_prometheus
-from sutazai_ops.platform import Tier
 from sutazai_ops.remediation.actions import ACTIONS
 from sutazai_ops.remediation.actions.services import undo_of
 from sutazai_ops.remediation.diagnostics import collect
@@ -30,6 +29,7 @@ from sutazai_ops.remediation.observe import observe
 from sutazai_ops.remediation.playbooks import playbook_of
 from sutazai_ops.remediation.seeing import see
 from sutazai_ops.remediation.situation import DID_NOT_HELP, HELPED, NOTHING, WORSE
+from sutazai_ops.remediation.surroundings import holds_state
 from sutazai_ops.remediation.verdict import Kind
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _entry(here: Installation, judged: Judged, rung: Rung, actor: str, run: str,
         rung=rung.name,
         action=rung.act,
         attempt=1 + len(here.ledger.incidents.repairs_of(incident.number)),
-        holds_state=service is not None and service.tier is Tier.STATEFUL,
+        holds_state=service is not None and holds_state(service),
         disrupts=rung.act.disrupts,
         actor=actor,
         started_at=now,

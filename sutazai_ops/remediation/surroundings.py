@@ -45,9 +45,22 @@ def topology_of(here: Installation) -> Topology:
     meant = meant_to_run(here)
     return Topology(
         depends_on={one.name: one.depends_on for one in meant if one.external is None},
-        holds_state=frozenset(one.name for one in meant if one.tier is Tier.STATEFUL),
+        holds_state=frozenset(one.name for one in meant if holds_state(one)),
         grace={one.name: grace for one in meant if (grace := grace_of(one.compose)) is not None},
     )
+
+
+def holds_state(service: Service) -> bool:
+    """Whether it holds what must not be lost.
+
+    What was measured and is not backed up is no such thing, by its owner's own word; and without it nothing is seen.
+    """
+    return service.tier is Tier.STATEFUL and (service.is_backed_up or not measures(service))
+
+
+def is_postgres(service: Service) -> bool:
+    """Whether it is a PostgreSQL."""
+    return any(probe.kind == "postgres" for probe in service.probes)
 
 
 def grace_of(definition: Mapping[str, Any]) -> timedelta | None:
@@ -102,6 +115,7 @@ def failed_checks(here: Installation, target: str, seen: Seen, now: datetime) ->
         Check.RUNS: target in seen.running,
         Check.RELEASED_LATELY: was_released_lately(here, service, now),
         Check.MEASURES: measures(service),
+        Check.POSTGRES: is_postgres(service),
     }
     return frozenset(check for check in Check if not so[check])
 

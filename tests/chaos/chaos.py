@@ -69,6 +69,8 @@ def main() -> None:
                 print(f"    {came[-1]}", flush=True)
                 if asked.out:
                     asked.out.write_text(markdown(came, PACES[asked.pace]))
+        if asked.keep:
+            shutil.copytree(platform.home, asked.keep, ignore=shutil.ignore_patterns("backups", "secrets"))
     print(markdown(came, PACES[asked.pace]))
 
 
@@ -80,6 +82,9 @@ def _asked() -> argparse.Namespace:
     )
     parser.add_argument("--pace", choices=PACES, default="quick")
     parser.add_argument("--out", type=Path, help="a file for the table, as Markdown")
+    parser.add_argument(
+        "--keep", type=Path, help="a folder for the home folder of the platform, with its ledger and logs"
+    )
     return parser.parse_args()
 
 

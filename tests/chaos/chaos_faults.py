@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -146,9 +147,9 @@ def _behave(platform: Broken, service: str, port: int) -> None:
 
 
 def _works(traffic: Traffic) -> bool:
-    """Whether a task that is given now is done at once."""
+    """Whether a task that is given now is done before the queue would be called old."""
     task = traffic.give_task()
-    return task is not None and await_true(lambda: traffic.state_of(task) == "done", 4)
+    return task is not None and await_true(lambda: traffic.state_of(task) == "done", 15)
 
 
 def bad_release(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
@@ -156,7 +157,8 @@ def bad_release(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
     good = f"{{<<: *agent-environment, AGENT_NAME: {LEAKY}}}"
     bad = f"{{<<: *agent-environment, AGENT_NAME: {LEAKY}, FAULT: leak}}"
     platform.edit("core.yaml", good, bad)
-    platform.ops("deploy", "--yes", "--services", LEAKY)
+    done = platform.ops("deploy", "--yes", "--services", LEAKY)
+    print(f"    the release: {(done.stdout + done.stderr).strip()[-300:]}", flush=True)
     yield Broke(lambda: "FAULT=leak" not in platform.containers()[LEAKY].attrs["Config"]["Env"])
     platform.edit("core.yaml", bad, good)
     platform.must("deploy", "--yes", "--services", LEAKY)
@@ -193,8 +195,10 @@ def flap(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
 
 def daemon(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
     """Docker itself is ended and started again; what runs in it ends with it."""
-    platform.daemon.start_again()
-    yield Broke(lambda: served(traffic))
+    begun = threading.Thread(target=platform.daemon.start_again)
+    begun.start()
+    yield Broke(lambda: not begun.is_alive() and served(traffic))
+    begun.join()
     for service in platform.deployed:
         platform.start(service)
 

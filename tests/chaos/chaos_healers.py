@@ -9,11 +9,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import docker
+import requests
 from chaos_platform import Broken
 
 from sutazai_ops.ledger import Ledger, RepairEntry
@@ -60,14 +61,11 @@ def naive_loop(platform: Broken) -> Iterator[Healer]:
 
     def restart_what_is_unhealthy() -> None:
         while not stopped.wait(5):
-            for service, container in platform.containers().items():
-                if container.health == "unhealthy" or container.status == "exited":
-                    if healer.detected is None:
-                        healer.detected = time.monotonic() - healer.begun
-                    try:
-                        container.restart(timeout=10)
-                    except docker.errors.APIError:
-                        continue
+            for service, container in _unhealthy(platform).items():
+                if healer.detected is None:
+                    healer.detected = time.monotonic() - healer.begun
+                with suppress(docker.errors.APIError, requests.RequestException):
+                    container.restart(timeout=10)
                     healer.actions.append(f"restart {service}")
 
     thread = threading.Thread(target=restart_what_is_unhealthy)
@@ -77,6 +75,14 @@ def naive_loop(platform: Broken) -> Iterator[Healer]:
     finally:
         stopped.set()
         thread.join()
+
+
+def _unhealthy(platform: Broken) -> dict[str, docker.models.containers.Container]:
+    """None while Docker itself does not answer."""
+    with suppress(docker.errors.DockerException, requests.RequestException):
+        found = platform.containers().items()
+        return {service: one for service, one in found if one.health == "unhealthy" or one.status == "exited"}
+    return {}
 
 
 class Remediation(Healer):

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from build import ImageRegistry
     from chaos_apart import Daemon
 
-AT_ONCE = ("service_down", "service_restarting", "service_out_of_memory", "http_errors", "queue_old", "postgres_locked")
+AT_ONCE = (
+    "service_down", "service_restarting", "service_out_of_memory", "http_errors", "queue_old", "postgres_locked",
+    "host_disk_full",
+)  # fmt: skip
 """Thresholds that fire in the round in which they break; all others wait as they do."""
 OF_THE_HOST = ("host_cpu_high", "host_memory_high", "service_cpu_high")
 QUICK = {"persists": 20, "grace": 10, "polls": 2}

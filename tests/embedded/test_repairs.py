@@ -291,6 +291,12 @@ def test_a_session_that_forgot_its_transaction_is_ended_and_a_backup_is_not(here
         assert dump.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_where_a_server_takes_no_session_nothing_was_done_so_that_its_restart_need_not_wait(here, watched):
+    here.engine.stop("db")
+    with pytest.raises(Refused, match="db takes no session"):
+        ACTIONS[Action.END_QUERIES](here, incident_at("db"))
+
+
 def test_a_query_that_others_wait_for_is_ended_before_one_that_bothers_nobody(here, watched):
     server = here.engine.server("db")
     sessions = [connect_postgres(server, application_name="shop") for _ in range(3)]

@@ -31,7 +31,12 @@ def test_every_threshold_that_names_a_playbook_has_it_and_every_playbook_is_name
 
 
 def test_the_mildest_rung_comes_first(packaged):
-    assert [rung.name for rung in packaged["service-down"].ladder] == ["restart", "recreate", "roll-back"]
+    assert [rung.name for rung in packaged["service-down"].ladder] == [
+        "end-queries",
+        "restart",
+        "recreate",
+        "roll-back",
+    ]
 
 
 def test_a_memory_leak_is_never_restarted_unasked(packaged):

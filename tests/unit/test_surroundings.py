@@ -16,6 +16,7 @@ from sutazai_ops.remediation.surroundings import (
     closures_of,
     failed_checks,
     grace_of,
+    holds_state,
     measures,
     mode_of,
     topology_of,
@@ -89,8 +90,9 @@ def test_a_window_covers_the_services_that_it_names_until_its_end(here):
 
 
 def test_what_is_not_known_is_not_so(here):
-    assert failed_checks(here, "db", Seen(), NOW) == set(Check)
-    assert failed_checks(here, "db", Seen(running=frozenset({"db"})), NOW) == set(Check) - {Check.RUNS}
+    what_it_is = {Check.POSTGRES}
+    assert failed_checks(here, "db", Seen(), NOW) == set(Check) - what_it_is
+    assert failed_checks(here, "db", Seen(running=frozenset({"db"})), NOW) == set(Check) - what_it_is - {Check.RUNS}
     assert failed_checks(here, "host", Seen(running=frozenset({"host"})), NOW) == set(Check)
 
 
@@ -99,3 +101,12 @@ def test_of_the_packaged_platform_those_that_measure_are_known_by_what_they_are(
     found = {service.name for service in platform if measures(service)}
     assert {"prometheus", "alertmanager", "exporter", "node-exporter"} <= found
     assert not found & {"postgres", "redis", "backend", "ollama", "edge"}
+
+
+def test_what_measures_and_is_not_backed_up_holds_no_state_and_all_else_that_says_so_does():
+    platform = read_platform(PACKAGED_PLATFORM)
+    found = {service.name for service in platform if holds_state(service)}
+    assert {"postgres", "redis", "ollama"} <= found
+    assert not found & {"prometheus", "alertmanager", "backend"}
+    prometheus = platform.service("prometheus")
+    assert holds_state(prometheus.model_copy(update={"backup": platform.service("redis").backup}))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops import human
 from sutazai_ops.engines.postgres import connect, told
-from sutazai_ops.errors import Refused
-from sutazai_ops.remediation.surroundings import topology_of
+from sutazai_ops.errors import OpsError, Refused
+from sutazai_ops.remediation.surroundings import is_postgres, topology_of
 
 if TYPE_CHECKING:
     from sutazai_ops.engines import Server
@@ -47,22 +47,28 @@ ORDER BY seconds DESC
 
 
 def end_queries(here: Installation, incident: IncidentEntry) -> str:
-    """End them in the PostgreSQL that the target is, or that it stands on; raises `Refused` where there are none."""
-    said = [f"{name}: {line}" for name in servers_of(here, incident.target) for line in end(here.engine.server(name))]
+    """End them in the PostgreSQL that the target is, or that it stands on.
+
+    Raises `Refused` where there are none, and where a server takes no session: then nothing was done, and costs nothing.
+    """
+    said = [f"{name}: {line}" for name in servers_of(here, incident.target) for line in _end_in(here, name)]
     if not said:
         raise Refused("no query runs for too long, and no session holds a transaction and does nothing")
     return "; ".join(said)
+
+
+def _end_in(here: Installation, name: str) -> list[str]:
+    try:
+        return end(here.engine.server(name))
+    except OpsError as error:
+        raise Refused(f"{name} takes no session, so that none could be ended: {error.what}") from None
 
 
 def servers_of(here: Installation, target: str) -> list[str]:
     """The PostgreSQL services that the target is or stands on."""
     beneath = topology_of(here).beneath(target)
     services = here.platform.services
-    return [
-        name
-        for name in (target, *beneath)
-        if name in services and any(probe.kind == "postgres" for probe in services[name].probes)
-    ]
+    return [name for name in (target, *beneath) if name in services and is_postgres(services[name])]
 
 
 def end(server: Server, patience: Patience | None = None) -> list[str]:
