@@ -310,6 +310,10 @@ class CapacitySettings(Documented):
     """A file of success metrics that is laid over the packaged ones."""
     agent_memory_megabytes: int = Field(default=256, ge=1)
     """The memory limit for agents that the monthly report judges by what they used: the plan asks for 256."""
+    autoscaling: Literal["off", "observe", "act"] = "off"
+    """Whether containers follow their queues by rules: `observe` only writes down what would be done, `act` does it."""
+    autoscaling_rules: AnyPath | None = None
+    """A file of rules that is laid over the packaged ones; see docs/capacity/autoscaling.md."""
     facts_schedule: Cron = "40 * * * *"
     """When the daily facts that can still change are computed, as cron, in `timezone`."""
     monthly_schedule: Cron = "30 6 1 * *"

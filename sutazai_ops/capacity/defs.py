@@ -6,12 +6,14 @@ Facts are partitioned by the day, so that any day can be made again as far back 
 days that can still change are. A report asks nobody but the ledger: made again, it is the same.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from sutazai_ops.errors import OpsError
 from sutazai_ops.orchestration import (
     ONE_MORE_ATTEMPT,
     LoggedProgress,
@@ -23,6 +25,7 @@ from sutazai_ops.platform import Service
 from sutazai_ops.settings import Settings
 
 if TYPE_CHECKING:
+    from sutazai_ops.capacity.autoscaler import Judged
     from sutazai_ops.capacity.facts import ServiceDay
     from sutazai_ops.capacity.report_model import Report
     from sutazai_ops.capacity.room import Room
@@ -37,6 +40,7 @@ REPORT_JOB = "monthly_capacity_report"
 POOL = "capacity"
 """One run at a time: two would ask Prometheus the same."""
 FIRST_DAY = "2026-01-01"
+AUTOSCALE_EVERY_SECONDS = 10
 MAX_RUNTIME = {"dagster/max_runtime": str(3600)}
 Meant = Callable[["Installation"], Sequence[Service]]
 """Finds the services that are meant to run; given by whoever knows of releases."""
@@ -48,6 +52,7 @@ def defs(settings: Settings, meant: Meant) -> dg.Definitions:
     return dg.Definitions(
         assets=[_facts(meant), _report(meant)],
         jobs=[
+            scale_service,
             _compute_job(meant),
             dg.define_asset_job(
                 REPORT_JOB,
@@ -56,12 +61,91 @@ def defs(settings: Settings, meant: Meant) -> dg.Definitions:
                 tags=TAGS | MAX_RUNTIME,
             ),
         ],
+        sensors=[follow_queues],
         schedules=[
             production_schedule("compute_capacity_facts", settings.capacity.facts_schedule, settings, "every hour"),
             production_schedule(
                 REPORT_JOB, settings.capacity.monthly_schedule, settings, "the report of the last month", _last_month
             ),
         ],
+    )
+
+
+class ScaleConfig(dg.Config):
+    """What a rule decided."""
+
+    rule: str
+    decided: dict[str, Any]
+    """What the rule remembers, so that the run decides by the same."""
+
+
+@dg.op(pool="repair", description="Looks again, and scales the service if that is still decided.")
+def scale_if_still_decided(context: dg.OpExecutionContext, operations: Operations, config: ScaleConfig) -> None:
+    """One rule, decided anew and carried out."""
+    from sutazai_ops.capacity.autoscaler import Memory, carry_out, judge_all
+    from sutazai_ops.capacity.rules import read_rules
+
+    with telling_dagster():
+        here = operations.open()
+        rules = read_rules(here.platform, here.settings.capacity.autoscaling_rules)
+        due = {name: rule for name, rule in rules.items() if name == config.rule}
+        memories = {config.rule: Memory.of_json(config.decided)}
+        for one in judge_all(here, due, memories, datetime.now(UTC)):
+            entry, _ = carry_out(here, one, LoggedProgress(context.log))
+            context.log.info("%s: %s, %s", one.rule.service, one.decision.because, entry.outcome if entry else "stays")
+
+
+@dg.job(
+    description="Scales one service as its rule decided; `sutazai-ops capacity autoscale log` says what came of it.",
+    tags=TAGS | MAX_RUNTIME | {"dagster/max_retries": "0"},
+    executor_def=dg.in_process_executor,
+)
+def scale_service() -> None:
+    """One service."""
+    scale_if_still_decided()
+
+
+@dg.sensor(
+    job=scale_service,
+    minimum_interval_seconds=AUTOSCALE_EVERY_SECONDS,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Looks at the queues that rules are on, and launches a run where more or fewer containers are due."
+    " Switch it on instead of `sutazai-ops capacity autoscale watch`; it needs capacity.autoscaling to be on.",
+    tags=TAGS,
+)
+def follow_queues(context: dg.SensorEvaluationContext, operations: Operations) -> dg.SensorResult:
+    """One round; an error of what it asks is told, and changes nothing."""
+    from sutazai_ops.capacity.autoscaler import Memory, judge_all
+    from sutazai_ops.capacity.rules import read_rules
+
+    kept = {name: Memory.of_json(one) for name, one in json.loads(context.cursor or "{}").items()}
+    try:
+        here = operations.open()
+        if here.settings.capacity.autoscaling == "off":
+            return dg.SensorResult(skip_reason="capacity.autoscaling is off")
+        rules = read_rules(here.platform, here.settings.capacity.autoscaling_rules)
+        judged = judge_all(here, rules, kept, datetime.now(UTC))
+    except OpsError as error:
+        return dg.SensorResult(skip_reason=f"nothing was decided: {error.what}", cursor=context.cursor)
+    due = [one for one in judged if one.decision.before != one.decision.after]
+    return dg.SensorResult(
+        run_requests=[_scale_request(one) for one in due],
+        skip_reason=None if due else "; ".join(f"{one.rule.service}: {one.decision.because}" for one in judged),
+        cursor=json.dumps({one.rule.name: one.memory.as_json() for one in judged}),
+    )
+
+
+def _scale_request(one: "Judged") -> dg.RunRequest:
+    decision, memory = one.decision, one.memory
+    # The same from tick to tick, and another once the queue was well meanwhile or the number is another.
+    since = memory.since.old or memory.since.young or one.seen.at
+    again = int((one.seen.at - since).total_seconds() // max(one.rule.cool_down, 60.0))
+    return dg.RunRequest(
+        run_key=f"{one.rule.name}:{decision.before}:{decision.after}:{since:%Y%m%dT%H%M%S}:{again}",
+        run_config=dg.RunConfig(
+            ops={"scale_if_still_decided": ScaleConfig(rule=one.rule.name, decided=memory.as_json())}
+        ),
+        tags={"ops/service": one.rule.service},
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sutazai_ops.commands import autoscale
 from sutazai_ops.disk import write_whole
 from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.installation import open_installation
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from sutazai_ops.capacity.sizing import Advice
 
 app = typer.Typer(help="What services use, what they should be allowed, and what it costs.", no_args_is_help=True)
+app.add_typer(autoscale.app, name="autoscale")
+app.command("scale")(autoscale.scale)
 
 DAY = timedelta(days=1)
 WINDOW_DAYS = 30

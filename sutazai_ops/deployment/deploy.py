@@ -177,6 +177,8 @@ def apply(
             replace_start_first(here.engine, order, here.platform.service(name), here.platform, progress)
             seconds[name] = time.monotonic() - started
         _switch_proxies(here, release, [step.service for step in others])
+    # What a container had in hand that was made anew, nobody else would look for.
+    here.hand_back([step.service for step in steps])
     gone = [step.service for step in steps if step.act is Act.REMOVE]
     if gone:
         project = here.project(release, phase)
@@ -219,7 +221,7 @@ def put_back(
     here.releases.make_current(back.number)
     touched = {step.service for step in report.steps} | _different(good, last, phase)
     try:
-        plan = make_plan(back, failed, here.running(back, [phase]), touched)
+        plan = make_plan(back, failed, here.running(back, [phase]), touched, others=here.scaled(back))
         apply(here, back, phase, plan.of_phase(phase), progress)
         with progress.step(f"gate of {phase}, put back"):
             because = _first_failure(here, _ask(here, back, phase))
@@ -366,6 +368,7 @@ def _order(here: Deployments, release: Release, phase: str, steps: Sequence[Step
         services=tuple(step.service for step in steps),
         recreate=frozenset(step.service for step in steps if step.act is Act.RUNTIME_DRIFT),
         ending=frozenset(one.name for one in release.of_phase(phase) if one.one_shot),
+        scaled=here.scaled(release),
     )
 
 

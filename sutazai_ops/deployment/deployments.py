@@ -13,20 +13,23 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sutazai_ops import human
 from sutazai_ops.deployment import inputs
 from sutazai_ops.deployment.deploy import Report, apply, carry_out
+from sutazai_ops.deployment.handback import hand_back
 from sutazai_ops.deployment.limits import refuse_overcommit
 from sutazai_ops.deployment.lint import refuse_findings
 from sutazai_ops.deployment.plan import Step
 from sutazai_ops.deployment.prepare import as_released, prepare, prepare_roll_back
 from sutazai_ops.deployment.release import Outcome, Releases
-from sutazai_ops.engines import Act
+from sutazai_ops.deployment.scaled import meant_copies, scaled
+from sutazai_ops.engines import Act, Order
 from sutazai_ops.errors import BadInput, OpsError, Refused, Unreachable
 from sutazai_ops.lock import Held, exclusive
 from sutazai_ops.maintenance import deploying
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from sutazai_ops.deployment.deploy import PhaseReport
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from sutazai_ops.deployment.release import Release
     from sutazai_ops.engines import Engine
     from sutazai_ops.installation import Installation
+    from sutazai_ops.ledger import ScalingEntry
     from sutazai_ops.platform import Platform
     from sutazai_ops.progress import Progress
     from sutazai_ops.settings import Settings
@@ -127,7 +131,10 @@ class Deployments:
             refuse_findings(prepared.findings, self.platform, strict=self.settings.is_strict)
             if prepared.plan.changes:
                 refuse_overcommit(
-                    prepared.release, self.engine.capacity(), allowed=self.settings.deploy.allow_overcommit
+                    prepared.release,
+                    self.engine.capacity(),
+                    allowed=self.settings.deploy.allow_overcommit,
+                    others=self.scaled(prepared.release),
                 )
             inputs.copy_mounted_files(prepared.inputs, self.releases.folder)
             self._write(prepared.release, because)
@@ -197,6 +204,73 @@ class Deployments:
                 apply(self, release, phase, steps, progress)
             return release.number
 
+    def scale(
+        self, progress: Progress, service: str, copies: int, decision: Callable[[int, int], ScalingEntry]
+    ) -> ScalingEntry:
+        """Run so many containers of a service, under the lock, and write that down: it is what is meant from then on.
+
+        Args:
+            progress: told of each step.
+            service: of the current release; stateless, and behind no proxy.
+            copies: at least one.
+            decision: makes the entry of the ledger out of how many the release says and how many were meant before.
+
+        Returns:
+            The entry, with what became of it.
+
+        Raises:
+            Refused: when it cannot have more than one, its copies do not fit the host, or a deployment is under way.
+            OpsError: when it did not come to that number; what was meant before still is.
+        """
+        from sutazai_ops.deployment.scaling import refuse_to_scale
+
+        with self.locked(f"scale {service}", progress):
+            release = self.releases.current()
+            if release is None or service not in release.services:
+                raise Refused(f"no release has {service}", remedy=f"sutazai-ops deploy --services {service}")
+            meant, others = release.services[service], self.scaled(release)
+            refuse_to_scale(self.platform.service(service), meant, copies)
+            before = meant_copies(meant, others)
+            if copies > before:
+                refuse_overcommit(
+                    release,
+                    self.engine.capacity(),
+                    allowed=self.settings.deploy.allow_overcommit,
+                    others={**others, service: copies},
+                )
+            entry = self.installation.ledger.record_scaling(decision(meant_copies(meant, {}), before))
+            return self._carry_out_scaling(release, entry, progress)
+
+    def _carry_out_scaling(self, release: Release, entry: ScalingEntry, progress: Progress) -> ScalingEntry:
+        ledger, number = self.installation.ledger, entry.id or 0
+        phase = release.services[entry.service].phase
+        order = Order(
+            file=self.releases.file(release.number, phase),
+            project=self.project(release, phase),
+            services=(entry.service,),
+            scaled=self.scaled(release),
+        )
+        try:
+            gone = self.engine.scale(order, entry.service, entry.after, progress)
+        except OpsError as error:
+            ledger.conclude_scaling(number, "failed", error.what)
+            raise
+        note = self.hand_back([entry.service]) if gone else ""
+        ledger.conclude_scaling(number, "done", note)
+        return replace(entry, outcome="done", note=note)
+
+    def hand_back(self, services: Sequence[str]) -> str:
+        """Hand back what containers that are gone had in hand, and say so; what cannot be now is so another time."""
+        try:
+            count = hand_back(self.engine, self.platform, services)
+        except OpsError as error:
+            return f"what they had in hand was not handed back: {error.what}"
+        return f"{human.count(count, 'task')} handed back to the queue" if count else ""
+
+    def scaled(self, release: Release) -> dict[str, int]:
+        """The services of a release that are meant to have another number of containers than it says, and how many."""
+        return scaled(release, self.installation.ledger.standing_scalings())
+
     def look_for_drift(self) -> tuple[int, list[Drift]]:
         """Hold what runs against the current release, and write down what was found.
 
@@ -213,7 +287,7 @@ class Deployments:
         if release is None:
             raise BadInput("nothing was ever deployed here", remedy="sutazai-ops deploy")
         running = self.running(release, tuple(release.phases))
-        found = find_drift(release, running, self.releases.folder)
+        found = find_drift(release, running, self.releases.folder, others=self.scaled(release))
         self.installation.ledger.record_drift(drift_entry(release.number, found, datetime.now(UTC)))
         return release.number, found
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.deployment.compare import ended, runtime
 from sutazai_ops.deployment.files import changed_copies
+from sutazai_ops.deployment.scaled import meant_copies
 from sutazai_ops.engines import Health, State
-from sutazai_ops.platform.copies import copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,11 @@ class Drift:
 
 
 def find_drift(
-    release: Release, running: Running, folder: Path, restarts_before: Mapping[str, int] | None = None
+    release: Release,
+    running: Running,
+    folder: Path,
+    restarts_before: Mapping[str, int] | None = None,
+    others: Mapping[str, int] | None = None,
 ) -> list[Drift]:
     """Hold what runs against the release, service by service.
 
@@ -64,12 +68,13 @@ def find_drift(
         running: what the engine sees of each of its phases.
         folder: of the release's files; mounted copies that were edited there are drift, too.
         restarts_before: restarts by container id when it was last looked; more since then is drift.
+        others: services that are meant to have another number of containers than the release says.
     """
     return [
         *(
             one
             for service in release.services.values()
-            for one in _of_service(release, service, running, restarts_before or {})
+            for one in _of_service(release, service, running, restarts_before or {}, others or {})
         ),
         *_orphans(release, running),
         *_files(release, folder),
@@ -77,10 +82,14 @@ def find_drift(
 
 
 def _of_service(
-    release: Release, service: ReleasedService, running: Running, restarts_before: Mapping[str, int]
+    release: Release,
+    service: ReleasedService,
+    running: Running,
+    restarts_before: Mapping[str, int],
+    others: Mapping[str, int],
 ) -> Iterator[Drift]:
     containers = running.get(service.phase, {}).get(service.name, ())
-    for kind, field, meant, found in dict.fromkeys(_facts(release, service, containers, restarts_before)):
+    for kind, field, meant, found in dict.fromkeys(_facts(release, service, containers, restarts_before, others)):
         yield Drift(service.name, service.phase, kind, field, meant, found)
 
 
@@ -88,12 +97,16 @@ Fact = tuple[Kind, str, str, str]
 
 
 def _facts(
-    release: Release, service: ReleasedService, containers: Sequence[Container], restarts_before: Mapping[str, int]
+    release: Release,
+    service: ReleasedService,
+    containers: Sequence[Container],
+    restarts_before: Mapping[str, int],
+    others: Mapping[str, int],
 ) -> Iterator[Fact]:
     if not containers:
         yield Kind.MISSING, "state", "running", "absent"
         return
-    if len(containers) != (meant := copies(service.definition)):
+    if len(containers) != (meant := meant_copies(service, others)):
         yield Kind.COPIES, "containers", str(meant), str(len(containers))
     for container in containers:
         yield from _facts_of(release, service, container, restarts_before)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops import human
+from sutazai_ops.deployment.scaled import meant_copies
 from sutazai_ops.errors import BadInput, Refused
-from sutazai_ops.platform.copies import copies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,16 +73,21 @@ def size(text: object) -> int:
     return int(float(match["number"]) * 1024 ** " kmgtp".index(match["unit"].lower() or " "))
 
 
-def memory_limits(release: Release) -> dict[str, int]:
-    """The memory limit of each service that has one, in bytes."""
+def memory_limits(release: Release, others: Mapping[str, int] | None = None) -> dict[str, int]:
+    """The memory limit of each service that has one, of all its containers, in bytes.
+
+    `others` are services that are meant to have another number of them than the release says.
+    """
     found = {
-        name: (limits(service.definition).memory, copies(service.definition))
+        name: (limits(service.definition).memory, meant_copies(service, others or {}))
         for name, service in release.services.items()
     }
     return {name: memory * count for name, (memory, count) in found.items() if memory is not None}
 
 
-def refuse_overcommit(release: Release, capacity: Capacity | None, *, allowed: bool) -> None:
+def refuse_overcommit(
+    release: Release, capacity: Capacity | None, *, allowed: bool, others: Mapping[str, int] | None = None
+) -> None:
     """Refuse a release whose memory limits add up to more than the host has.
 
     Processors are not added up: a service that gets less of them is slower, one that gets less memory is ended.
@@ -91,10 +96,11 @@ def refuse_overcommit(release: Release, capacity: Capacity | None, *, allowed: b
         release: what shall run.
         capacity: what the host has; None where the engine cannot say.
         allowed: whether the operator's settings allow it all the same.
+        others: services that are meant to have another number of containers than the release says.
     """
     if capacity is None or allowed:
         return
-    memory = memory_limits(release)
+    memory = memory_limits(release, others)
     total = sum(memory.values())
     if total <= capacity.memory:
         return

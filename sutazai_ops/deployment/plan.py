@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sutazai_ops.deployment.compare import Difference, between, runtime
+from sutazai_ops.deployment.scaled import meant_copies
 from sutazai_ops.engines import Act, State
-from sutazai_ops.platform.copies import copies
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -87,6 +87,7 @@ def make_plan(
     looked_at: Collection[str] | None = None,
     left_out: Sequence[tuple[str, str]] = (),
     edited: Mapping[str, tuple[Difference, ...]] | None = None,
+    others: Mapping[str, int] | None = None,
 ) -> Plan:
     """Decide what to do with each service.
 
@@ -97,13 +98,17 @@ def make_plan(
         looked_at: the services that may be touched; all of the phases in `running` for None.
         left_out: services that the engine cannot run, and why.
         edited: by service, the files it mounts that are not what the last release put there.
+        others: services that are meant to have another number of containers than the release says.
     """
     wanted = [s for s in release.services.values() if s.phase in running and (looked_at is None or s.name in looked_at)]
     gone = _gone(release, last, running, looked_at)
     return Plan(
         release=release.number,
         against=last.number if last else None,
-        steps=(*(_step(one, release, last, running, (edited or {}).get(one.name, ())) for one in wanted), *gone),
+        steps=(
+            *(_step(one, release, last, running, (edited or {}).get(one.name, ()), others or {}) for one in wanted),
+            *gone,
+        ),
         orphans=_orphans(release, last, running),
         left_out=tuple(left_out),
     )
@@ -115,6 +120,7 @@ def _step(
     last: Release | None,
     running: Running,
     edited: tuple[Difference, ...],
+    others: Mapping[str, int],
 ) -> Step:
     containers = running[service.phase].get(service.name, ())
     before = last.services.get(service.name) if last else None
@@ -123,7 +129,7 @@ def _step(
         return Step(service.name, service.phase, Act.CREATE, because)
     if stale := next((one for one in containers if one.spec != service.spec), None):
         return Step(service.name, service.phase, Act.RECREATE, *_why_recreated(service, before, stale))
-    if drifted := (*_drift(service, release, containers), *edited):
+    if drifted := (*_drift(service, release, containers, others), *edited):
         return Step(service.name, service.phase, Act.RUNTIME_DRIFT, "what runs was changed", drifted)
     if why := next((why for one in containers if (why := _why_started(service, one))), ""):
         return Step(service.name, service.phase, Act.START, why)
@@ -140,7 +146,9 @@ def _why_recreated(
     return "", tuple(between(before.definition, service.definition))
 
 
-def _drift(service: ReleasedService, release: Release, containers: Sequence[Container]) -> tuple[Difference, ...]:
+def _drift(
+    service: ReleasedService, release: Release, containers: Sequence[Container], others: Mapping[str, int]
+) -> tuple[Difference, ...]:
     phase = release.phases[service.phase]
     found = [
         difference
@@ -148,7 +156,7 @@ def _drift(service: ReleasedService, release: Release, containers: Sequence[Cont
         if container.state is not State.STOPPED
         for difference in runtime(service, phase, container)
     ]
-    meant = copies(service.definition)
+    meant = meant_copies(service, others)
     if len(containers) != meant:
         found.append(Difference("containers", str(meant), str(len(containers))))
     return tuple(dict.fromkeys(found))

@@ -17,6 +17,7 @@ from sutazai_ops.deployment.lint import lint
 from sutazai_ops.deployment.major import crossings
 from sutazai_ops.deployment.plan import make_plan
 from sutazai_ops.deployment.release import make_release
+from sutazai_ops.deployment.scaled import explain, scaled
 from sutazai_ops.deployment.selection import select
 from sutazai_ops.engines import Act, Container, Health, State
 from sutazai_ops.errors import BadInput, Refused
@@ -98,8 +99,9 @@ def prepare(
     touched = _touched(here.platform, release, selection, replaced, last)
     running = (look or here.running)(release, touched, last)
     edited = _edited(release, last, replaced, here.releases.folder)
-    plan = make_plan(release, last, running, replaced, selection.left_out, edited)
-    notes = [*_how(here, release, plan), *(() if look else _too_much(here, release, plan))]
+    decided = {} if look else here.installation.ledger.standing_scalings()
+    plan = make_plan(release, last, running, replaced, selection.left_out, edited, scaled(release, decided))
+    notes = [*_how(here, release, plan), *explain(release, decided), *(() if look else _too_much(here, release, plan))]
     return Prepared(release, plan, touched, gathered, tuple(notes), tuple(lint(release, here.platform)))
 
 
@@ -141,7 +143,7 @@ def prepare_roll_back(here: Deployments, to: int, phases: Sequence[str] | None) 
     )
     if release.means_the_same_as(last):
         release = last
-    plan = make_plan(release, last, here.running(release, chosen, last))
+    plan = make_plan(release, last, here.running(release, chosen, last), others=here.scaled(release))
     return Prepared(release, plan, chosen, inputs.NOTHING, tuple(_how(here, release, plan)))
 
 
@@ -163,7 +165,12 @@ def _too_much(here: Deployments, release: Release, plan: Plan) -> Iterator[str]:
     if not plan.changes:
         return
     try:
-        refuse_overcommit(release, here.engine.capacity(), allowed=here.settings.deploy.allow_overcommit)
+        refuse_overcommit(
+            release,
+            here.engine.capacity(),
+            allowed=here.settings.deploy.allow_overcommit,
+            others=here.scaled(release),
+        )
     except Refused as error:
         yield f"this would be refused: {error.what} ({error.where})"
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.deployment.drift import find_drift
 from sutazai_ops.deployment.release import Releases
+from sutazai_ops.deployment.scaled import meant_copies, scaled
 from sutazai_ops.engines import Health, State
 from sutazai_ops.monitoring import probes
 from sutazai_ops.monitoring.probes.run import NO_PROBE
-from sutazai_ops.platform.copies import copies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sutazai_ops.deployment.drift import Drift
@@ -74,10 +74,11 @@ def look(here: Installation) -> Status:
     releases = Releases(here.settings.releases)
     release = releases.current()
     observed = here.engine.observe()
-    found = find_drift(release, _by_phase(release, observed), releases.folder) if release else []
+    others = scaled(release, here.ledger.standing_scalings()) if release else {}
+    found = find_drift(release, _by_phase(release, observed), releases.folder, others=others) if release else []
     answers = _asked(here.engine, here.platform, observed)
     return Status(
-        tuple(_standing(here.platform, release, found, one, answers.get(one.service)) for one in observed),
+        tuple(_standing(here.platform, release, found, one, answers.get(one.service), others) for one in observed),
         release.number if release else None,
         releases.record(release.number).created_at if release else None,
         tuple(found),
@@ -114,6 +115,7 @@ def _standing(
     drifts: Sequence[Drift],
     observed: Observed,
     answer: probes.Outcome | None,
+    others: Mapping[str, int],
 ) -> Standing:
     service = platform.service(observed.service)
     meant = release.services.get(service.name) if release else None
@@ -130,7 +132,7 @@ def _standing(
         release=meant.release if meant else None,
         restarts=observed.restarts,
         drifts=tuple(drift for drift in drifts if drift.service == service.name),
-        note=", ".join(note for note in _notes(service, meant, observed, state, answer) if note),
+        note=", ".join(note for note in _notes(service, meant, observed, state, answer, others) if note),
     )
 
 
@@ -144,12 +146,13 @@ def _notes(
     observed: Observed,
     state: str,
     answer: probes.Outcome | None,
+    others: Mapping[str, int],
 ) -> list[str | None]:
     notes = [observed.version, observed.note if state != DONE else None]
-    count = copies(meant.definition) if meant else 1
-    if count > 1:
+    count = meant_copies(meant, others) if meant else 1
+    if count > 1 or service.name in others:
         running = sum(container.state is State.RUNNING for container in observed.containers)
-        notes.append(f"{running} of {count} run")
+        notes.append(f"{running} of {count} run" + (", scaled" if service.name in others else ""))
     if answer is not None and answer.state is not probes.ProbeState.OK:
         notes.append(answer.because)
     if _tells_nothing(observed) and not service.probes and state != DONE:

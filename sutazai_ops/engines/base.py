@@ -147,6 +147,8 @@ class Order:
     """Those of them that are made anew even where their definition has not changed."""
     ending: frozenset[str] = frozenset()
     """Those of the file's services that are done once they have ended well."""
+    scaled: Mapping[str, int] = field(default_factory=dict)
+    """How many containers a service has, where that was decided to be another number than the file's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,5 +424,15 @@ class Engine(Protocol):
         Never a volume, and nothing that a container, running or stopped, was made of.
         """
 
-    def scale(self, service: str, copies: int) -> None:
-        """Run so many copies of it; raises `Unsupported` where the engine runs one of each."""
+    def scale(self, order: Order, service: str, copies: int, progress: Progress) -> tuple[Container, ...]:
+        """Run so many copies of a service of the order's file, without touching those that stay.
+
+        More are started and awaited until they are healthy; where one does not get there, the new ones are removed
+        again, and the error says why. Fewer are stopped as their grace period allows, the newest first, and removed.
+
+        Returns:
+            The containers that were removed.
+
+        Raises:
+            Unsupported: where the engine runs one of each.
+        """

@@ -31,7 +31,17 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from sutazai_ops.engines.base import Capacity, Endpoint, Kill, ScratchOptions, Server, Tools, Usage
+    from sutazai_ops.engines.base import (
+        Capacity,
+        Container,
+        Endpoint,
+        Kill,
+        Order,
+        ScratchOptions,
+        Server,
+        Tools,
+        Usage,
+    )
     from sutazai_ops.engines.site import Program, Site
     from sutazai_ops.platform import Platform, Product, Service
     from sutazai_ops.progress import Progress
@@ -163,7 +173,7 @@ class EmbeddedEngine(Releases):
         """There are no images here."""
         return 0
 
-    def scale(self, service: str, copies: int) -> None:
+    def scale(self, order: Order, service: str, copies: int, progress: Progress) -> tuple[Container, ...]:  # noqa: ARG002
         """Raises `Unsupported`: this engine runs one of each."""
         raise Unsupported(
             f"the embedded engine runs one {service}, not {copies}", remedy="use an engine that runs containers"

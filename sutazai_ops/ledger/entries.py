@@ -259,6 +259,31 @@ class DayValueEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ScalingEntry:
+    """That a service was to have another number of containers, and what became of it."""
+
+    at: datetime
+    service: str
+    move: str
+    """up, down or hold."""
+    released: int
+    """How many the release said then; where it says another number by now, the decision is over."""
+    before: int
+    after: int
+    because: str
+    actor: str
+    rule: str = ""
+    """The rule that decided; empty where a person did."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What it was decided by."""
+    outcome: str = "under way"
+    """under way, done, failed; only said, where nothing was to be done."""
+    note: str = ""
+    """Why it failed, or what was handed back."""
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BaselineEntry:
     """How the platform answered a known load."""
 

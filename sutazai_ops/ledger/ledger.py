@@ -25,6 +25,7 @@ from sutazai_ops.ledger.entries import (
     Prune,
     QuestionEntry,
     Restore,
+    ScalingEntry,
     ServiceDayEntry,
     SetEntry,
     VerificationEntry,
@@ -44,6 +45,7 @@ from sutazai_ops.ledger.tables import (
     prunes,
     questions,
     restores,
+    scalings,
     service_days,
     verifications,
     windows,
@@ -173,6 +175,30 @@ class Ledger(Access):
         for row in self._rows(query):
             settled[row["day"]] = settled.get(row["day"], True) and row["final"]
         return {day for day, final in settled.items() if final}
+
+    def record_scaling(self, entry: ScalingEntry) -> ScalingEntry:
+        """Write down a decision before it is carried out; returns it with its id."""
+        with self._writing() as connection:
+            row = without(asdict(entry), "id")
+            number = connection.scalar(insert(scalings).values(row).returning(scalings.c.id))
+        return replace(entry, id=int(number or 0))
+
+    def conclude_scaling(self, number: int, outcome: str, note: str) -> None:
+        """Write down what became of a decision."""
+        with self._writing() as connection:
+            connection.execute(update(scalings).where(scalings.c.id == number).values(outcome=outcome, note=note))
+
+    def scalings_since(self, since: datetime, service: str | None = None) -> list[ScalingEntry]:
+        """What was decided since then, the first first; of all services for None."""
+        query = select(scalings).where(scalings.c.at >= since).order_by(scalings.c.id)
+        if service is not None:
+            query = query.where(scalings.c.service == service)
+        return [ScalingEntry(**row) for row in self._rows(query)]
+
+    def standing_scalings(self) -> dict[str, ScalingEntry]:
+        """By service the last decision that was carried out, or is being so."""
+        query = select(scalings).where(scalings.c.outcome.in_(("done", "under way"))).order_by(scalings.c.id)
+        return {row["service"]: ScalingEntry(**row) for row in self._rows(query)}
 
     def record_baseline(self, entry: BaselineEntry) -> BaselineEntry:
         """Write down how the platform answered a load; returns it with its number."""

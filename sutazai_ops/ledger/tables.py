@@ -369,6 +369,24 @@ day_values = Table(
     Column("computed_at", UtcTime, nullable=False),
 )
 
+scalings = Table(
+    "scalings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False, index=True),
+    Column("service", String, nullable=False, index=True),
+    Column("rule", String, nullable=False),
+    Column("move", String, nullable=False),
+    Column("released", Integer, nullable=False),
+    Column("before", Integer, nullable=False),
+    Column("after", Integer, nullable=False),
+    Column("because", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
 baselines = Table(
     "baselines",
     metadata,

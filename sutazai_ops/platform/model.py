@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from sutazai_ops.errors import BadInput
 from sutazai_ops.model import Documented, Model
@@ -149,6 +149,25 @@ class Queue(Model):
     knows which entries nobody can finish."""
 
 
+class Takes(Model):
+    """What a worker takes its work from: copies of it can be added, and taken away without losing a task."""
+
+    queue: str
+    """The name of a queue that another service holds."""
+    in_hand: str | None = None
+    """The key of the list that a container keeps what it has taken and not finished in, beside the queue; `{container}`
+    is the container's host name, which Docker makes of the first twelve digits of its id. What a container that is
+    gone has left there is handed back to the queue."""
+
+    @field_validator("in_hand")
+    @classmethod
+    def _is_of_one_container(cls, key: str | None) -> str | None:
+        if key is not None and key.count("{container}") != 1:
+            msg = "say where the container's name stands in it, such as agent:working:{container}"
+            raise ValueError(msg)
+        return key
+
+
 class Login(Model):
     """As whom to speak to a service, for probes and backups."""
 
@@ -229,6 +248,10 @@ class Addition(Model):
     """Where it serves its metrics."""
     queues: tuple[Queue, ...] = ()
     """What waits in it, for a Redis or Valkey."""
+    takes: Takes | None = None
+    """From which queue it takes its work, for an agent or a worker."""
+    placement: Mapping[str, str] = Field(default_factory=dict)
+    """Labels of the hosts that it may run on, such as `capacity: cheap`, where an engine has several."""
     embedded: Embedded | None = None
     """How the embedded engine runs it; without this it does not."""
     external: External | None = None

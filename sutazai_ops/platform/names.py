@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sutazai_ops.errors import BadInput
+from sutazai_ops.platform.model import Tier
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def refuse_unclear_names(
         files: for the line of a message.
     """
     _refuse_taken_aliases(services, files)
+    queues = {queue.name: queue.kind for service in services.values() for queue in service.queues}
     secrets = {name for top in tops.values() for name in top.get("secrets", {})}
     proxies = [service.name for service in services.values() if service.proxy]
     for service in services.values():
@@ -57,6 +59,15 @@ def refuse_unclear_names(
                 where=file.where(*place, "login", "secret"),
                 remedy=nearest(name, secrets) or f"known are: {', '.join(sorted(secrets)) or 'none'}",
             )
+        if service.takes:
+            _refuse_unknown_queue(service, queues, file.where(*place, "takes", "queue"))
+        if service.placement and (service.tier is Tier.STATEFUL or service.criticality in {"critical", "high"}):
+            raise BadInput(
+                f"{service.name} is {'stateful' if service.tier is Tier.STATEFUL else service.criticality}, and may not"
+                f" be placed on hosts that can be taken away",
+                where=file.where(*place, "placement"),
+                remedy="remove placement, or say criticality: normal",
+            )
         if service.behind and service.behind.proxy not in proxies:
             name = service.behind.proxy
             raise BadInput(
@@ -64,6 +75,21 @@ def refuse_unclear_names(
                 where=file.where(*place, "behind", "proxy"),
                 remedy=nearest(name, proxies) or f"proxies are: {', '.join(proxies) or 'none'}",
             )
+
+
+def _refuse_unknown_queue(service: Service, queues: Mapping[str, str], where: str) -> None:
+    name = service.takes.queue if service.takes else ""
+    if name not in queues:
+        remedy = nearest(name, queues) or f"queues are: {', '.join(queues) or 'none'}"
+        raise BadInput(
+            f"{service.name} takes from the queue {name!r}, which no service holds", where=where, remedy=remedy
+        )
+    if queues[name] != "list" and service.takes and service.takes.in_hand:
+        raise BadInput(
+            f"{service.name} keeps what it has in hand in a list, and the queue {name} is a {queues[name]}",
+            where=where,
+            remedy="remove in_hand; a stream's own groups know what was taken",
+        )
 
 
 def _refuse_taken_aliases(services: Mapping[str, Service], files: Mapping[Path, ComposeFile]) -> None:

@@ -14,6 +14,8 @@ import tempfile
 from functools import cache
 from typing import TYPE_CHECKING
 
+import yaml
+
 from sutazai_ops.engines.base import NoEngine
 from sutazai_ops.engines.processes import ENVIRONMENT
 from sutazai_ops.errors import CommandFailed, ToolMissing
@@ -44,12 +46,26 @@ def up(order: Order, services: Sequence[str], *flags: str) -> list[str]:
     make them anew.
     """
     head = ["docker", "compose", "--project-name", order.project, "--file", str(order.file)]
-    return [*head, "up", "--detach", "--no-build", "--quiet-pull", *flags, "--", *services]
+    scaled = [f"--scale={name}={order.scaled[name]}" for name in sorted(_joined(order, services) & order.scaled.keys())]
+    return [*head, "up", "--detach", "--no-build", "--quiet-pull", *scaled, *flags, "--", *services]
+
+
+def _joined(order: Order, services: Sequence[str]) -> set[str]:
+    """The services and all that they depend on: Compose brings those to their number, too, and knows no others."""
+    if not order.scaled:
+        return set()
+    there = yaml.safe_load(order.file.read_text(encoding="utf-8"))["services"]
+    found: set[str] = set()
+    new = set(services)
+    while new:
+        found |= new
+        new = {other for name in new for other in there[name].get("depends_on") or ()} - found
+    return found
 
 
 def copies(order: Order, service: str, count: int) -> list[str]:
     """Bring a service to so many containers without touching those that run."""
-    return up(order, [service], "--no-recreate", "--scale", f"{service}={count}")
+    return up(order, [service], "--no-recreate", f"--scale={service}={count}")
 
 
 def configuration(order: Order) -> list[str]:

@@ -223,20 +223,36 @@ class ComposeEngine:
     def add_copy(self, order: Order, service: str, progress: Progress) -> tuple[Container, ...]:
         """Start what the file says of a service beside what runs of it; see `Engine.add_copy`."""
         old = self._of(order.project, [service]).get(service, [])
+        meant = copies(_definitions(order)[service])
+        with progress.step(f"start the new {service} beside the old"):
+            self._add(order, service, old, len(old) + meant)
+        return tuple(map(container_of, old))
+
+    def _add(self, order: Order, service: str, old: Sequence[Inspected], count: int) -> None:
+        """Bring a service to so many containers; where the new ones do not become well, they are removed again."""
         known = {one["Id"] for one in old}
 
         def fresh() -> dict[str, list[Inspected]]:
             there = self._of(order.project, [service]).get(service, [])
             return {service: [one for one in there if one["Id"] not in known]}
 
-        with progress.step(f"start the new {service} beside the old"):
-            try:
-                meant = copies(_definitions(order)[service])
-                self._up(order, commands.copies(order, service, len(old) + meant), [service], fresh)
-            except BaseException:
-                self.retire([container_of(one) for one in fresh()[service]])
-                raise
-        return tuple(map(container_of, old))
+        try:
+            self._up(order, commands.copies(order, service, count), [service], fresh)
+        except BaseException:
+            self.retire([container_of(one) for one in fresh()[service]])
+            raise
+
+    def scale(self, order: Order, service: str, copies: int, progress: Progress) -> tuple[Container, ...]:
+        """Run so many copies of a service, without touching those that stay; see `Engine.scale`."""
+        there = self._of(order.project, [service]).get(service, [])
+        if copies > len(there):
+            with progress.step(f"start {service} {copies - len(there)} more times"):
+                self._add(order, service, there, copies)
+        gone = tuple(map(container_of, there[copies:]))
+        for container in gone:
+            with progress.step(f"stop {container.name}"):
+                self.retire([container])
+        return gone
 
     def _up(
         self,
@@ -380,13 +396,6 @@ class ComposeEngine:
             images = client.prune_images({**old, "dangling": True})
             builds = client.prune_builds(filters=old)
         return int(images.get("SpaceReclaimed") or 0) + int(builds.get("SpaceReclaimed") or 0)
-
-    def scale(self, service: str, copies: int) -> None:
-        """Raises `Unsupported`: how many run stands in the release."""
-        raise Unsupported(
-            f"the compose engine runs as many of {service} as its release says, not {copies}",
-            remedy="set scale: in its Compose file, and deploy",
-        )
 
     def _await(self, service: str) -> None:
         project = self._project(self._platform.service(service))

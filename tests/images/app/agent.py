@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 import time
 
@@ -28,7 +29,7 @@ from prometheus_client import Counter, Histogram
 from service import Answer, Application
 
 NAME = os.environ.get("AGENT_NAME", "agent")
-MINE = f"agent:working:{NAME}"
+MINE = f"agent:working:{socket.gethostname()}"
 WAIT_SECONDS = 1
 
 TASKS = Counter("agent_tasks_total", "Tasks that came to an end.", ["agent", "status"])
