@@ -41,7 +41,7 @@ services:
     user: postgres
     environment: {{POSTGRES_USER: sutazai, POSTGRES_HOST_AUTH_METHOD: trust}}
     healthcheck: {{test: [CMD, pg_isready, -h, 127.0.0.1, -U, sutazai], interval: 1s, retries: 30}}
-    x-sutazai: {{backup: none}}
+    x-sutazai: {{backup: none, login: {{user: sutazai}}}}
   redis:
     image: {registry}/redis:7.4.7-alpine
     healthcheck: {{test: [CMD, redis-cli, ping], interval: 1s, retries: 30}}
