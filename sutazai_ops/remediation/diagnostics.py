@@ -25,7 +25,7 @@ LOG_LINES = 200
 
 def collect(here: Installation, incident: IncidentEntry, attempt: int) -> Path:
     """Write down what can be seen of the target; returns the file."""
-    folder = _folder(here, incident.number)
+    folder = folder_of(here, incident.number)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = folder / f"diagnostics-{attempt}.txt"
     parts = [f"== {title}\n{text}\n" for title, text in _parts(here, incident)]
@@ -36,11 +36,12 @@ def collect(here: Installation, incident: IncidentEntry, attempt: int) -> Path:
 
 def newest(here: Installation, number: int) -> str:
     """What was collected last for an incident; empty where nothing was."""
-    files = sorted(_folder(here, number).glob("diagnostics-*.txt"), key=lambda file: file.stat().st_mtime)
+    files = sorted(folder_of(here, number).glob("diagnostics-*.txt"), key=lambda file: file.stat().st_mtime)
     return files[-1].read_text(encoding="utf-8") if files else ""
 
 
-def _folder(here: Installation, number: int) -> Path:
+def folder_of(here: Installation, number: int) -> Path:
+    """Where what was seen of an incident is kept."""
     return here.settings.home / "incidents" / str(number)
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from sutazai_ops import __version__
 from sutazai_ops.monitoring.rules import runbook_of
+from sutazai_ops.monitoring.thresholds import Side
+from sutazai_ops.monitoring.wording import show
 from sutazai_ops.remediation.incidents import BREAKS, broken_stretches
 from sutazai_ops.remediation.situation import HELPED
 from sutazai_ops.reports import chart, figures, lanes, markdown
@@ -24,8 +26,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sutazai_ops.ledger import IncidentEntry, IncidentEventEntry, RepairEntry
+    from sutazai_ops.remediation.curves import Curve
 
-HOUR = timedelta(hours=1)
+ROUND = timedelta(minutes=5)
+HEIGHT = 88.0
+"""Of a panel, in pixels; it is never stretched."""
+LINE = 15.0
+"""Pixels that a line of small print needs."""
 TONES = {
     HELPED: Tone.GOOD,
     "": Tone.UNKNOWN,
@@ -47,6 +54,7 @@ class Facts:
     """What was collected before the last repair."""
     budget: timedelta | None = None
     """How long the service may be away in a window by what is promised of it; None where nothing is."""
+    curves: Sequence[Curve] = ()
 
     @property
     def last(self) -> datetime:
@@ -56,11 +64,26 @@ class Facts:
         return max(moments)
 
 
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The picture of one signal: places in it, and its words."""
+
+    title: str
+    of: str
+    path: str
+    level: float
+    """Where the level is, in pixels from the top."""
+    beyond: tuple[float, float]
+    """From where to where it is broken."""
+    labels: Sequence[tuple[float, str]]
+    words: str
+
+
 def to_html(facts: Facts) -> str:
     """The whole page."""
     axis = _axis(facts)
     return render("remediation/incident.html.jinja", **_values(facts), lanes=lanes.lay_out(_lanes(facts), axis),
-                  ticks=axis.ticks())  # fmt: skip
+                  ticks=axis.ticks(), panels=[panel(one, axis) for one in facts.curves])  # fmt: skip
 
 
 def to_markdown(facts: Facts) -> str:
@@ -157,11 +180,37 @@ def _next(incident: IncidentEntry) -> str:
 
 
 def _axis(facts: Facts) -> chart.TimeAxis:
-    """Whole hours around all of it."""
+    """Whole five minutes around all of it."""
     begun = min(facts.incident.broken_since or facts.incident.opened_at, facts.incident.opened_at)
-    start = begun.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    end = facts.last.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
-    return chart.TimeAxis(start, end)
+    begun = min([begun, *(one.start for one in facts.curves)])
+    return chart.TimeAxis(_five_minutes(begun), _five_minutes(facts.last) + ROUND)
+
+
+def _five_minutes(moment: datetime) -> datetime:
+    there = moment.astimezone(UTC)
+    return there - timedelta(minutes=there.minute % 5, seconds=there.second, microseconds=there.microsecond)
+
+
+def panel(curve: Curve, axis: chart.TimeAxis) -> Panel:
+    """A curve of which something is known, with its level; the scale holds nought, the level and every value."""
+    known = [value for value in curve.values if value is not None]
+    low, high = min(0.0, curve.level, *known), max(curve.level, *known)
+    margin = (high - low or 1.0) * 0.08
+    scale = chart.Scale(low - (margin if low < 0 else 0.0), high + margin, HEIGHT)
+    points = [
+        None if value is None else (axis.place(curve.moment(n)), scale.place(value))
+        for n, value in enumerate(curve.values)
+    ]
+    worst = max(known) if curve.side is Side.ABOVE else min(known)
+    level, most = (show(value, curve.unit) for value in (curve.level, worst))
+    labels = [(scale.place(curve.level), level)]
+    if abs(scale.place(worst) - scale.place(curve.level)) >= LINE:
+        labels.append((scale.place(worst), most))
+    of = ", ".join(curve.labels.values())
+    end = "highest" if curve.side is Side.ABOVE else "lowest"
+    beyond = (0.0, scale.place(curve.level)) if curve.side is Side.ABOVE else (scale.place(curve.level), HEIGHT)
+    words = f"{curve.threshold} of {of or 'all'} over time: {most} at the {end}; broken {curve.side} {level}"
+    return Panel(curve.threshold, of, chart.line(points), scale.place(curve.level), beyond, labels, words)
 
 
 def _place(facts: Facts, begun: datetime) -> str:

@@ -22,6 +22,7 @@ from sutazai_ops.ledger import IncidentEventEntry, RepairEntry
 from sutazai_ops.lock import Held, exclusive, held_by
 from sutazai_ops.monitoring.now import RECORDED
 from sutazai_ops.monitoring.prometheus import open_prometheus
+from sutazai_ops.remediation import curves
 from sutazai_ops.remediation.actions import ACTIONS
 from sutazai_ops.remediation.actions.services import undo_of
 from sutazai_ops.remediation.diagnostics import collect
@@ -112,6 +113,7 @@ def _carry_out(watched: Watched, number: int, actor: str, run: str, clock: Clock
     if begun is None:
         return "nothing: another repair is under way"
     file = collect(here, judged.incident, begun.attempt)
+    curves.keep(here, judged.incident, file.parent, clock.now())
     detail = {"diagnostics": str(file), "repair": begun.id}
     log.add_events([IncidentEventEntry(number, clock.now(), "repair", f"{rung.name} begins", detail, actor)])
     return _end(watched, begun, *_act(watched, judged.incident, rung, clock), clock)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sutazai_ops.deployment.meant import meant_to_run
 from sutazai_ops.disk import write_whole, writing
 from sutazai_ops.errors import OpsError
-from sutazai_ops.remediation.diagnostics import newest
+from sutazai_ops.remediation import curves
+from sutazai_ops.remediation.diagnostics import folder_of, newest
 from sutazai_ops.remediation.page import Facts, to_html, to_markdown
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ def write_report(here: Installation, incident: IncidentEntry) -> tuple[Path, Pat
         runbooks_url=here.settings.alerts.runbooks_url,
         diagnostics=newest(here, incident.number),
         budget=_budget(here, incident),
+        curves=curves.keep(here, incident, folder_of(here, incident.number), datetime.now(UTC)),
     )
     folder = here.settings.reports / "incidents"
     with writing(folder):

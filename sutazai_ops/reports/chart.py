@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 WIDTH = 1000
 _MOST_TICKS = 7
 _DAY_STEPS = (1, 2, 7, 14, 28, 56, 91)
+_MINUTE_STEPS = (1, 2, 5, 10, 15, 30)
 _HOUR_STEPS = (1, 2, 3, 6, 12)
 
 Point = tuple[float, float]
@@ -57,16 +58,19 @@ class TimeAxis:
         return start < self.end and (end or start) >= self.start
 
     def ticks(self) -> list[Tick]:
-        """Whole hours of a short time, whole days of a longer one; few enough to be read on a phone."""
+        """Whole minutes or hours of a short time, whole days of a longer one; few enough to be read on a phone."""
         length = self.end - self.start
-        if length <= timedelta(days=2):
+        if length <= timedelta(hours=2):
+            step = timedelta(minutes=_step(length / timedelta(minutes=1), _MINUTE_STEPS))
+        elif length <= timedelta(days=2):
             step = timedelta(hours=_step(length / timedelta(hours=1), _HOUR_STEPS))
         else:
             step = timedelta(days=_step(length / timedelta(days=1), _DAY_STEPS))
         first = _round_up(self.start, step)
         found = []
         while first < self.end:
-            hourly = step < timedelta(days=1) and first.astimezone(UTC).hour
+            there = first.astimezone(UTC)
+            hourly = step < timedelta(days=1) and (there.hour or there.minute)
             found.append(Tick(self.place(first), f"{first:%H:%M}" if hourly else figures.day(first)))
             first += step
         return found

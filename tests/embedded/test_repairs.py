@@ -33,11 +33,13 @@ from sutazai_ops.remediation.actions import ACTIONS
 from sutazai_ops.remediation.actions.queries import Patience, end, servers_of
 from sutazai_ops.remediation.actions.queues import Pace, dead_letter
 from sutazai_ops.remediation.by_hand import run_by_hand
+from sutazai_ops.remediation.curves import CURVES, FILE
 from sutazai_ops.remediation.defs import repair_incident, watch_incidents
 from sutazai_ops.remediation.follow import Follower
 from sutazai_ops.remediation.observe import Watched, observe
 from sutazai_ops.remediation.playbook import Action
 from sutazai_ops.remediation.repair import carry_out, finish_dead, lock_of
+from sutazai_ops.remediation.reporting import write_report
 from sutazai_ops.remediation.situation import NOTHING
 from sutazai_ops.remediation.verdict import Kind, Reason
 from sutazai_ops.settings import AlertSettings, as_environment
@@ -140,6 +142,12 @@ def test_what_is_stopped_is_started_again_and_seen_to_be_well(here, watched):
     assert begun.detail["diagnostics"] == str(file)
     assert "== log" in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    page, _ = write_report(here, incident)
+    (curve,) = CURVES.validate_json((file.parent / FILE).read_bytes())
+    known = [value for value in curve.values if value is not None]
+    # Whole, broken, and whole again.
+    assert [known[0], max(known), known[-1]] == [0.0, 1.0, 0.0]
+    assert 'class="curve"' in page.read_text()
 
 
 def test_in_the_mode_observe_nothing_is_done(here, watched):

@@ -49,7 +49,7 @@ ORDER BY seconds DESC
 def end_queries(here: Installation, incident: IncidentEntry) -> str:
     """End them in the PostgreSQL that the target is, or that it stands on.
 
-    Raises `Refused` where there are none, and where a server takes no session: then nothing was done, and costs nothing.
+    Raises `Refused` where there are none, and where a server takes no session: nothing was done then.
     """
     said = [f"{name}: {line}" for name in servers_of(here, incident.target) for line in _end_in(here, name)]
     if not said:
