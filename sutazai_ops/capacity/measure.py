@@ -30,6 +30,7 @@ GAUGES = {
 }
 """What is asked of every service, each five minutes."""
 KILLS = "max by (service) (last_over_time(sutazai_service_oom_kills_total[5m]))"
+THROTTLED = "max by (service) (last_over_time(sutazai_service_cpu_throttled_seconds_total[5m]))"
 
 Known = tuple["Mapping[tuple[str, date], ServiceDay]", "Mapping[tuple[str, Subject, date], DayValue]"]
 
@@ -48,11 +49,12 @@ def measure_services(
     """
     start, passed = _start(day), _passed(day, now)
     found = {what: _by_service(source, query, start, passed) for what, query in GAUGES.items()}
-    kills = _by_service(source, KILLS, start, passed)
+    kills, throttled = (_by_service(source, query, start, passed) for query in (KILLS, THROTTLED))
     made = []
     for service in sorted({*services, *found["memory"], *found["cpu"]}):
         gauges = {what: _row(answers.get(service, {}), start, 1) for what, answers in found.items()}
-        slices = Slices(**gauges, kills=_row(kills.get(service, {}), start, 0))
+        counters = {"kills": kills.get(service, {}), "throttled": throttled.get(service, {})}
+        slices = Slices(**gauges, **{what: _row(answers, start, 0) for what, answers in counters.items()})
         fact = make_day(service, day, slices, passed, now)
         made.append(of_services.merged(known[service, day], fact) if (service, day) in known else fact)
     return made

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from sutazai_ops import human
-from sutazai_ops.capacity.facts import CPU_BAND, MEMORY_BAND, SLICES, total_use
+from sutazai_ops.capacity.facts import CPU_BAND, MEMORY_BAND, SLICE_SECONDS, SLICES, total_use
 from sutazai_ops.capacity.regime import current_regime
 from sutazai_ops.capacity.trend import reached, trend
 
@@ -50,6 +50,10 @@ WORTH_IT = 0.1
 """A change by a smaller share is not worth a restart."""
 MOST_LOWERED = 0.5
 """Processors are at most halved at once: bursts that are shorter than five minutes are seen by nobody."""
+HELD_BACK = 0.01
+"""The share of the time that threads were held back from which on it is the limit that is measured, and not the need."""
+AFTER_HELD_BACK = 1.5
+"""The limit over one at which it was; as after a kill, one look further."""
 LEAST_MEMORY = 32 * MIB
 LEAST_CORES = 0.1
 CORE_STEP = 0.05
@@ -117,7 +121,9 @@ class Evidence:
     cpu_in_band: float | None = None
     kills: int = 0
     throttled: float | None = None
-    """Seconds."""
+    """Seconds that its threads were held back at the processor limit; None where nobody measured it."""
+    held_back: float = 0.0
+    """The share of the measured time that these are; of many threads more than 1."""
     growth: float | None = None
     """Of the daily peaks, in bytes a day, where it is sure."""
 
@@ -251,6 +257,7 @@ def _evidence(regime: Regime, copies: int) -> tuple[Evidence, Trend | None]:
         cpu_in_band=_in_band(cpu),
         kills=sum(one.kills for one in days),
         throttled=sum(throttled) if throttled else None,
+        held_back=sum(throttled) / copies / (cpu.measured * SLICE_SECONDS) if throttled and cpu.measured else 0.0,
         growth=line.slope.likely if grows and line else None,
     )
     return found, line if grows else None
@@ -283,7 +290,9 @@ def _wanted(evidence: Evidence, regime: Regime, copies: int) -> Size:
     limit = _memory_up(max(memory, killed_at * AFTER_A_KILL))
     if evidence.cpu_p95 is None or evidence.cpu_peak is None:
         return Size(limit, None, min(limit, _memory_up(p95)), None)
-    cores = _cores_up(max(evidence.cpu_p95 / CPU_BAND.high, evidence.cpu_peak * CPU_PEAK_HEADROOM))
+    held_at = max((one.cpu.limit or 0.0 for one in regime.days), default=0.0) / copies
+    cut_off = held_at * AFTER_HELD_BACK if evidence.held_back >= HELD_BACK else 0.0
+    cores = _cores_up(max(evidence.cpu_p95 / CPU_BAND.high, evidence.cpu_peak * CPU_PEAK_HEADROOM, cut_off))
     reserved = min(cores, _cores_up(evidence.cpu_p50 or 0.0, CORE_STEP))
     return Size(limit, cores, min(limit, _memory_up(p95)), reserved)
 

@@ -168,6 +168,8 @@ class Usage:
     """Resident bytes of all its processes."""
     cpu_seconds: float
     """Processor time since it started."""
+    throttled_seconds: float | None = None
+    """For how long it was held back at its processor limit since then; None where the engine does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ OF_OTHERS = frozenset({"alloy", "caddy"})
 """Images of programs that serve metrics of their own kind, beside those of which tier and probes are known."""
 ENDS = frozenset({"done", "failed", "timeout"})
 """How a task may end."""
+VOTES = frozenset({"up", "down"})
+"""What a user can think of an answer."""
 SECONDS = 5.0
 _OF_ONE_THING = re.compile(r"/(\d+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22})(/|$)")
 _STATUS = re.compile(r"[1-5]\d\d")
@@ -172,6 +174,13 @@ def _inference(families: Mapping[str, Metric]) -> None:
     _has_labels(_family(families, "llm_tokens", "counter"), "llm_tokens_total", "model", "kind")
 
 
+def _votes(families: Mapping[str, Metric]) -> None:
+    votes = _family(families, "user_votes", "counter")
+    _has_labels(votes, "user_votes_total", "vote")
+    if strange := sorted(set(_values(votes, "vote")) - VOTES):
+        raise _Broken(f"a vote is {strange[0]!r}: one of {', '.join(sorted(VOTES))}")
+
+
 RULES: Mapping[str, Callable[[Mapping[str, Metric]], None]] = {
     "requests": _requests,
     "statuses": _statuses,
@@ -180,6 +189,7 @@ RULES: Mapping[str, Callable[[Mapping[str, Metric]], None]] = {
     "tasks": _tasks,
     "task durations": _task_durations,
     "inference": _inference,
+    "votes": _votes,
 }
 """What is asked of each part, by its name on the page of the contract."""
 

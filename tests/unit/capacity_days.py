@@ -18,6 +18,7 @@ def slices(
     memory_limit: float | None = 512 * MIB,
     cpu_limit: float | None = 0.5,
     kills: Sequence[float | None] = (0.0,) * (SLICES + 1),
+    throttled: Sequence[float | None] = (),
 ) -> Slices:
     """A day on which a service used the same all day long, unless it is said otherwise."""
     return Slices(
@@ -26,6 +27,7 @@ def slices(
         memory_limit=[memory_limit] * SLICES,
         cpu_limit=[cpu_limit] * SLICES,
         kills=kills,
+        throttled=throttled,
     )
 
 

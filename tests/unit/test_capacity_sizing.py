@@ -185,3 +185,18 @@ def test_the_days_that_count_are_always_the_newest(levels):
     found = list(current_regime(facts).days)
     assert found == facts[len(facts) - len(found) :]
     assert all(one.day >= FIRST for one in found)
+
+
+def test_a_service_that_is_held_back_at_its_processor_limit_is_given_half_as_much_again():
+    """What it used is the limit, and says nothing of what it needs."""
+    waits = [float(number * 30) for number in range(SLICES + 1)]
+    free, held = (advise("web", days(14, cpu=0.2, throttled=one), HALF) for one in ((), waits))
+    assert free.proposed.cpus < 0.5
+    assert held.evidence.held_back == pytest.approx(0.1)
+    assert held.proposed.cpus == 0.75
+    assert Kind.THROTTLED in {one.kind for one in held.findings}
+
+
+def test_being_held_back_for_a_moment_changes_nothing():
+    waits = [float(number // 100) for number in range(SLICES + 1)]
+    assert advise("web", days(14, cpu=0.2, throttled=waits), HALF).proposed == advise("web", days(14), HALF).proposed

@@ -36,6 +36,8 @@ agent_task_duration_seconds_count{agent="qa"} 1
 llm_request_duration_seconds_bucket{model="tinyllama",le="+Inf"} 1
 llm_request_duration_seconds_sum{model="tinyllama"} 1
 llm_request_duration_seconds_count{model="tinyllama"} 1
+# TYPE user_votes_total counter
+user_votes_total{vote="up"} 3
 # TYPE llm_tokens_total counter
 llm_tokens_total{model="tinyllama",kind="prompt"} 4
 """
@@ -129,3 +131,8 @@ def test_a_route_that_an_application_calls_handler_is_called_endpoint_by_prometh
     assert re.fullmatch(rule["regex"], "http_requests_total;/tasks/{id}")[1] == "/tasks/{id}"
     assert not re.fullmatch(rule["regex"], "http_requests_total;")
     assert "metric_relabel_configs" not in jobs["prometheus"]
+
+
+def test_a_vote_is_up_or_down():
+    text = GOOD.replace('vote="up"', 'vote="5 stars"')
+    assert states(text) == {**dict.fromkeys(RULES, State.MET), "votes": State.NOT_MET}

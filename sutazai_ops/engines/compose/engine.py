@@ -490,7 +490,7 @@ class ComposeEngine:
         if not containers:
             return None
         stats = [self._stats(one["Id"]) for one in containers]
-        return Usage(memory=sum(one.memory for one in stats), cpu_seconds=sum(one.cpu_seconds for one in stats))
+        return _together(stats)
 
     def usages(self, observed: Sequence[Observed]) -> Mapping[str, Usage]:
         """What each of these uses now; one of whose containers does not say is left out."""
@@ -503,12 +503,11 @@ class ComposeEngine:
         with ThreadPoolExecutor(max_workers=daemon.CONNECTIONS) as pool:
             found = list(zip(pairs, pool.map(self._stats_or_none, (id_ for _, id_ in pairs)), strict=True))
         silent = {service for (service, _), usage in found if usage is None}
-        sums: dict[str, Usage] = {}
+        parts: dict[str, list[Usage]] = {}
         for (service, _), usage in found:
             if usage is not None and service not in silent:
-                before = sums.get(service, Usage(0, 0.0))
-                sums[service] = Usage(before.memory + usage.memory, before.cpu_seconds + usage.cpu_seconds)
-        return sums
+                parts.setdefault(service, []).append(usage)
+        return {service: _together(usages) for service, usages in parts.items()}
 
     def _stats_or_none(self, container: str) -> Usage | None:
         try:
@@ -520,7 +519,13 @@ class ComposeEngine:
     def _stats(self, container: str) -> Usage:
         with daemon.speaking("cannot ask what a container uses"):
             stats = self._docker.stats(container, stream=False, one_shot=True)
-        return Usage(memory=_working_set(stats), cpu_seconds=stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9)
+        cpu = stats["cpu_stats"]
+        held_back = (cpu.get("throttling_data") or {}).get("throttled_time")
+        return Usage(
+            memory=_working_set(stats),
+            cpu_seconds=cpu["cpu_usage"]["total_usage"] / 1e9,
+            throttled_seconds=None if held_back is None else held_back / 1e9,
+        )
 
     def kills(self, since: float) -> Iterator[Kill]:
         """Each process of a service that the kernel ends for want of memory, as it happens; see `Engine.kills`."""
@@ -575,6 +580,16 @@ class ComposeEngine:
 def _definitions(order: Order) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = yaml.safe_load(order.file.read_text(encoding="utf-8"))["services"]
     return found
+
+
+def _together(usages: Sequence[Usage]) -> Usage:
+    """What several containers use, all of them together."""
+    held_back = [one.throttled_seconds for one in usages if one.throttled_seconds is not None]
+    return Usage(
+        memory=sum(one.memory for one in usages),
+        cpu_seconds=sum(one.cpu_seconds for one in usages),
+        throttled_seconds=sum(held_back) if len(held_back) == len(usages) else None,
+    )
 
 
 def _usual_port(service: Service) -> int:

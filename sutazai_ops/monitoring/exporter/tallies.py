@@ -20,6 +20,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 given up."""
 SUMMED = {
     "sutazai_service_cpu_seconds_total",
+    "sutazai_service_cpu_throttled_seconds_total",
     "sutazai_service_restarts_total",
 }
 """Counters that somebody else counts, and that a collector only reads."""

@@ -6,6 +6,7 @@ GET  /tasks             how many tasks there are in each state
 GET  /tasks/ID          the task
 PUT  /tasks/ID/result   an agent's: {"agent": …, "state": "done"|"failed", "result": …}
 POST /chat              {"prompt": …}, answered by Ollama at once
+POST /votes             {"vote": "up"|"down"}, what a user thinks of an answer
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from dependencies import (
     redis_client,
 )
 from model import generate
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 from service import Answer, Application
 
 SCHEMA = """
@@ -44,6 +45,10 @@ SCHEMA_LOCK = 4711
 DEPTH_SECONDS = 5
 
 DEPTH = Gauge("queue_depth", "Tasks that wait for an agent.", ["queue"])
+VOTES = Counter("user_votes_total", "What users thought of answers.", ["vote"])
+for kind in ("up", "down"):
+    # From the start, so that none is a nought and not an absence.
+    VOTES.labels(kind)
 
 
 class Backend(Application):
@@ -59,6 +64,7 @@ class Backend(Application):
                 ("GET", "/tasks/{id}"): self.show,
                 ("PUT", "/tasks/{id}/result"): self.complete,
                 ("POST", "/chat"): self.chat,
+                ("POST", "/votes"): self.vote,
             }
         )
         self.has_schema = False
@@ -122,6 +128,13 @@ class Backend(Application):
                 [body.get("state", "done"), body.get("agent"), body.get("result"), task],
             )
         return Answer({"id": task}) if done.rowcount else Answer({"error": "no such task"}, 404)
+
+    def vote(self, body: dict[str, object]) -> Answer:
+        vote = str(body.get("vote"))
+        if vote not in {"up", "down"}:
+            return Answer({"error": "a vote is up or down"}, 400)
+        VOTES.labels(vote).inc()
+        return Answer({"vote": vote}, 202)
 
     def chat(self, body: dict[str, object]) -> Answer:
         return Answer({"answer": generate(str(body.get("prompt", "")))})

@@ -76,6 +76,8 @@ class EngineCollector:
         if usage is not None:
             yield _of("sutazai_service_cpu_seconds_total", name, usage.cpu_seconds)
             yield _of("sutazai_service_memory_working_set_bytes", name, usage.memory)
+            if usage.throttled_seconds is not None:
+                yield _of("sutazai_service_cpu_throttled_seconds_total", name, usage.throttled_seconds)
         containers = [one for one in seen.containers if not one.is_process]
         if containers:
             yield from self._of_containers(name, containers)
