@@ -20,6 +20,8 @@ from sutazai_ops.platform.model import ServiceName
 class Action(StrEnum):
     """What a rung can do. Diagnostics are collected before any of them, and a person is told after the last."""
 
+    RELOAD = "reload"
+    """Have the service read its configuration again while it runs."""
     RESTART = "restart"
     """Stop the service and start it."""
     RECREATE = "recreate"

@@ -45,7 +45,7 @@ def test_a_memory_leak_is_never_restarted_unasked(packaged):
 
 def test_no_action_of_the_list_can_delete_data():
     assert set(Action) == {
-        "restart", "recreate", "roll-back", "end-queries", "unload-model", "dead-letter", "free-disk",
+        "reload", "restart", "recreate", "roll-back", "end-queries", "unload-model", "dead-letter", "free-disk",
     }  # fmt: skip
 
 

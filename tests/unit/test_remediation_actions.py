@@ -13,9 +13,11 @@ from small_engine import SmallEngine
 
 from sutazai_ops.errors import OpsError, Refused
 from sutazai_ops.ledger import IncidentEntry
-from sutazai_ops.platform import Probe
+from sutazai_ops.platform import Probe, read_platform
 from sutazai_ops.remediation.actions.disk import OLD_SECONDS, free_disk, remove_logs
 from sutazai_ops.remediation.actions.models import unload_model
+from sutazai_ops.remediation.actions.services import HANG_UP, reload
+from sutazai_ops.settings import PACKAGED_PLATFORM
 
 NOW = datetime(2026, 11, 26, 3, tzinfo=UTC)
 OLLAMA = service("ollama", probes=[Probe(kind="ollama")])
@@ -77,3 +79,25 @@ def test_making_no_room_is_said(tmp_path):
         free_disk(room, incident("host"))
     room.engine = SimpleNamespace(clean_up=lambda: 9_400_000)
     assert free_disk(room, incident("host")) == "9.4 MB were made room"
+
+
+class Runs:
+    """An engine that remembers what is run inside its services."""
+
+    def __init__(self) -> None:
+        self.ran: list[tuple[str, tuple[str, ...]]] = []
+
+    def execute(self, name: str, argv) -> str:
+        self.ran.append((name, tuple(argv)))
+        return ""
+
+
+def test_what_can_reads_its_configuration_again_and_nothing_is_run_in_what_cannot():
+    platform = read_platform(PACKAGED_PLATFORM)
+    packaged = SimpleNamespace(engine=Runs(), platform=platform)
+    assert reload(packaged, incident("edge")) == "edge has read its configuration again"
+    reload(packaged, incident("prometheus"))
+    assert packaged.engine.ran == [("edge", platform.service("edge").proxy.reload), ("prometheus", HANG_UP)]
+    with pytest.raises(Refused, match="backend has no way"):
+        reload(packaged, incident("backend"))
+    assert len(packaged.engine.ran) == 2

@@ -11,7 +11,7 @@ from sutazai_ops.remediation.actions.disk import free_disk
 from sutazai_ops.remediation.actions.models import unload_model
 from sutazai_ops.remediation.actions.queries import end_queries
 from sutazai_ops.remediation.actions.queues import dead_letter
-from sutazai_ops.remediation.actions.services import recreate, restart, roll_back
+from sutazai_ops.remediation.actions.services import recreate, reload, restart, roll_back
 from sutazai_ops.remediation.playbook import Action
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sutazai_ops.ledger import IncidentEntry
 
 ACTIONS: Mapping[Action, Callable[[Installation, IncidentEntry], str]] = {
+    Action.RELOAD: reload,
     Action.RESTART: restart,
     Action.RECREATE: recreate,
     Action.ROLL_BACK: roll_back,

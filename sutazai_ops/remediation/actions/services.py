@@ -1,4 +1,6 @@
-"""Starting a service again, making it anew, putting what ran before back; and undoing what made it worse."""
+"""Having a service read its configuration again, starting it again, making it anew, putting what ran before back; and
+undoing what made it worse.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sutazai_ops.errors import Refused
+from sutazai_ops.monitoring.servers import is_alertmanager, is_prometheus
 from sutazai_ops.progress import Silent
 from sutazai_ops.remediation.playbook import Action
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import IncidentEntry
+    from sutazai_ops.platform import Service
 
 
 Undo = Callable[[], str]
@@ -44,6 +50,25 @@ def _forward(here: Installation, incident: IncidentEntry) -> Undo:
         return f"{phase} was put back to release {before.number}, which ran before"
 
     return forward
+
+
+HANG_UP = ("kill", "-HUP", "1")
+"""What Prometheus and Alertmanager read their configuration again by; what is wrong in it they leave unread."""
+
+
+def reload(here: Installation, incident: IncidentEntry) -> str:
+    """Have it read its configuration again; raises `Refused` for what knows no such thing."""
+    command = _reload_of(here.platform.service(incident.target))
+    if command is None:
+        raise Refused(f"{incident.target} has no way to read its configuration again while it runs")
+    here.engine.execute(incident.target, command)
+    return f"{incident.target} has read its configuration again"
+
+
+def _reload_of(service: Service) -> Sequence[str] | None:
+    if service.proxy is not None:
+        return service.proxy.reload
+    return HANG_UP if is_prometheus(service) or is_alertmanager(service) else None
 
 
 def restart(here: Installation, incident: IncidentEntry) -> str:
