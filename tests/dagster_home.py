@@ -40,7 +40,7 @@ def nothing():
 
 
 class Dagster:
-    """A home of Dagster with a schedule that nobody can load and a run that nobody starts."""
+    """A home of Dagster that is well and has nothing to do."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -50,11 +50,20 @@ class Dagster:
         began = ScheduleInstigatorData(f"{due.minute} * * * *", (due - DUE).timestamp())
         origin = RemoteInstigatorOrigin(GONE, "hourly")
         self._schedule = InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, began)
+        self._run = ""
+        with self._instance() as instance:
+            # Whoever reads it finds its storage there.
+            instance.get_runs(limit=1)
+            instance.get_daemon_heartbeats()
+            instance.all_instigator_state()
+
+    def spoil(self) -> None:
+        """Give it a schedule that nobody can load and a run that nobody starts."""
         with self._instance() as instance:
             instance.schedule_storage.add_instigator_state(self._schedule)
             self._run = instance.create_run_for_job(nothing, status=dg.DagsterRunStatus.NOT_STARTED).run_id
-        with closing(sqlite3.connect(home / "history/runs.db")) as runs, runs:
-            runs.execute("UPDATE runs SET update_timestamp = ?", [f"{due - DUE:%Y-%m-%d %H:%M:%S}"])
+        with closing(sqlite3.connect(self.home / "history/runs.db")) as runs, runs:
+            runs.execute("UPDATE runs SET update_timestamp = ?", [f"{datetime.now(UTC) - 2 * DUE:%Y-%m-%d %H:%M:%S}"])
 
     def mend(self) -> None:
         """Switch the schedule off and end the run, as a person does."""
@@ -75,6 +84,11 @@ class Dagster:
         finally:
             one.terminate()
             one.wait(30)
+
+    def forget_daemon(self) -> None:
+        """Leave nobody waiting for a daemon that will not come again."""
+        with self._instance() as instance:
+            instance.wipe_daemon_heartbeats()
 
     def has_breathed(self) -> bool:
         """Whether a daemon has said within the last minute, as it does every half of one, that it lives."""

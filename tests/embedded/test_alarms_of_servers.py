@@ -70,6 +70,7 @@ class Alone:
 
     def __init__(self, home: Path, sink, mail) -> None:
         self.sink, self.mail, self.dagster = sink, mail, Dagster(home / "dagster")
+        self.dagster.spoil()
         (home / "platform").mkdir()
         (home / "platform/core.yaml").write_text(PLATFORM)
         (home / "url").write_text(sink.address)

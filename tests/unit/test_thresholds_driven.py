@@ -28,11 +28,13 @@ class Nowhere:
     because: str
 
 
+BESIDE = "docker/watched/test_alarms_beside.py"
 EMBEDDED = "embedded/test_alarms_of_servers.py"
 CAUSES = (WATCHED, "test_each_cause_is_told_by_webhook_and_mail_and_its_end_too")
-BESIDE_CAUSES = Nowhere("nothing drives it yet")
+BESIDE_CAUSES = (BESIDE, "test_each_cause_beside_the_services_is_told_and_its_end_too")
 HERE = (EMBEDDED, "test_each_cause_is_told_by_webhook_and_mail_and_its_end_too")
 APPLICATION = (WATCHED, "test_a_backend_that_is_slow_and_one_that_fails_some_requests_are_told_as_such")
+WINDOW = (WATCHED, "test_nobody_is_told_of_what_is_worked_on_until_the_window_ends_and_the_cause_remains")
 ONE_CLOCK = Nowhere(
     "everybody on a machine has its clock, and setting it would break whatever else runs there;"
     " tests/unit/test_exporter_collectors.py gives the collector one that jumps"
@@ -51,7 +53,7 @@ ON_CONTAINERS: dict[str, tuple[str, str] | Nowhere] = {
     "service_out_of_memory": CAUSES,
     "service_cpu_high": CAUSES,
     "service_memory_high": CAUSES,
-    "certificate_ending": BESIDE_CAUSES,
+    "certificate_ending": (WATCHED, "test_a_certificate_is_told_before_it_ends"),
     "drifted": CAUSES,
     "http_slow": APPLICATION,
     "http_errors": APPLICATION,
@@ -78,10 +80,10 @@ ON_CONTAINERS: dict[str, tuple[str, str] | Nowhere] = {
     ),
     "rules_failing": BESIDE_CAUSES,
     "alerts_undelivered": (WATCHED, "test_a_receiver_that_is_down_is_told_to_the_other"),
-    "notices_undelivered": BESIDE_CAUSES,
+    "notices_undelivered": (WATCHED, "test_a_dead_alertmanager_is_told_past_it"),
     "signal_unknown": BESIDE_CAUSES,
-    "maintenance": BESIDE_CAUSES,
-    "watchdog": BESIDE_CAUSES,
+    "maintenance": WINDOW,
+    "watchdog": (WATCHED, "test_the_address_outside_hears_that_the_monitoring_lives"),
 }
 NO_CONTAINERS = Nowhere("servers are processes here: nothing limits them, starts them again, or counts that")
 SAME_DISK = Nowhere("only node exporter's place is taken; tests/embedded/test_exporter.py holds the figures against df")

@@ -8,9 +8,11 @@ from contextlib import ExitStack
 import docker
 import pytest
 from build import ImageRegistry
+from dagster_home import Dagster
 from projects import free_port
 from sinks import mailbox, webhook
 
+from .beside import small_disk
 from .platform import Watched
 
 
@@ -19,9 +21,12 @@ def watched(
     tmp_path_factory: pytest.TempPathFactory, registry: ImageRegistry, engine_client: docker.DockerClient
 ) -> Iterator[Watched]:
     """Rolled out, and told to whom alerts go."""
-    one = Watched(tmp_path_factory.mktemp("watched"), registry, engine_client)
     with ExitStack() as stack:
+        # Before node exporter starts: on a host whose mounts are private it sees none that comes later.
+        disk = stack.enter_context(small_disk())
+        one = Watched(tmp_path_factory.mktemp("watched"), registry, engine_client)
         stack.callback(one.remove)
+        one.disk, one.dagster = disk, Dagster(one.home / "dagster")
         host = one.host()
         one.tell(stack.enter_context(webhook(host)), stack.enter_context(mailbox(host, free_port())))
         done = one.ops("deploy", "--yes", "--services", ",".join(one.deployed))

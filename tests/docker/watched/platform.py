@@ -1,33 +1,41 @@
 """The packaged platform's first two phases, watched, with somebody who is told: one for all tests of this folder.
 
 Prometheus, Alertmanager and the exporters are real; Grafana, Loki and Alloy are stand-ins: what they are told is not
-read by them here. Every threshold keeps its level unless a comment says why not, and waits for no longer than the next
-round, so that the run ends today.
+read by them here. Every threshold keeps its level unless a comment says why not. It waits for no longer than the next
+round, and no signal looks back further than two minutes, so that beginnings and ends are seen today.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import docker
 import psutil
 import requests
 import yaml
+from build import ImageRegistry
+from dagster_home import Dagster
 from packaged import Platform
 from sinks import Mailbox, Webhook
 
 import sutazai_ops.monitoring.thresholds
 from sutazai_ops.platform import read_platform
 
+from .beside import SmallDisk, add_services, show_certificate
+
 WITHIN_SECONDS = 300
 """A round, a scrape, an evaluation, and Alertmanager's own waits for more of the same group: due within two minutes on
 a machine that does nothing else, which this one may not be."""
 PACKAGED = Path(sutazai_ops.monitoring.thresholds.__file__).with_name("thresholds.yaml")
+LOOKS_BACK = {re.compile(r"\[\d+[mh]\]"): "[2m]", re.compile(r"offset \d+[mh]"): "offset 1m"}
+"""Eight samples: enough for a rate."""
 HOG_BYTES = psutil.virtual_memory().total // 4
 """More than twice what other tests that run meanwhile take."""
-PHASES = ("core", "monitoring")
+PHASES = ("core", "monitoring", "watched")
 NOT_DEPLOYED = "infrastructure-devops-manager"
 """One service of a phase that is rolled out otherwise."""
 
@@ -37,10 +45,17 @@ class Watched(Platform):
 
     sink: Webhook
     mail: Mailbox
+    disk: SmallDisk
+    dagster: Dagster
+
+    def __init__(self, folder: Path, registry: ImageRegistry, client: docker.DockerClient) -> None:
+        super().__init__(folder, registry, client)
+        self.home.mkdir()
+        add_services(self.folder, self.home, self.name)
 
     @property
     def deployed(self) -> list[str]:
-        """The services of the two phases but for one."""
+        """The services of the two phases but for one, and those of these tests."""
         phases = read_platform(self.folder).phases
         return [name for phase in phases if phase.name in PHASES for name in phase.services if name != NOT_DEPLOYED]
 
@@ -56,16 +71,20 @@ class Watched(Platform):
     def tell(self, sink: Webhook, mail: Mailbox) -> None:
         """Name the receivers, and let no threshold wait."""
         self.sink, self.mail = sink, mail
-        self.home.mkdir()
         (self.home / "webhook-url").write_text(sink.address)
+        (self.home / "windows.yaml").touch()
+        (self.home / "outside-url").write_text(f"{sink.address}/outside")
+        (self.home / "signals.yaml").write_text(yaml.safe_dump(looking_back_less()))
         quick = {name: {"for": "0s", "keep_firing_for": "0s"} for name in yaml.safe_load(PACKAGED.read_text())}
+        # A round that hangs ends by itself, sooner than Alertmanager tells anything more of what it told of before.
+        del quick["collector_late"]["keep_firing_for"]
         # 85 % of this machine's memory is more than a test may take: what it takes has to be noticed all the same.
         memory = psutil.virtual_memory()
         used = 1 - memory.available / memory.total
         quick["host_memory_high"]["above"] = round(used + HOG_BYTES / memory.total / 2, 3)
-        # An empty disk fills up in a second here, and a queue is old after seconds.
+        # An entry that has waited for minutes shows no more than one that has for seconds.
         quick["queue_old"]["above"] = "15s"
-        # A rate over five minutes takes as long to become that of the last one.
+        # What it may use, a machine that does all this at once may not have.
         quick["service_cpu_high"]["above"] = 0.3
         (self.home / "thresholds.yaml").write_text(yaml.safe_dump(quick))
         receivers = {
@@ -78,13 +97,31 @@ class Watched(Platform):
         self.environment = {
             **self.environment,
             "SUTAZAI_MONITORING__INTERVAL_SECONDS": "5",
+            "SUTAZAI_MONITORING__SIGNALS": str(self.home / "signals.yaml"),
             "SUTAZAI_MONITORING__THRESHOLDS": str(self.home / "thresholds.yaml"),
+            "SUTAZAI_MONITORING__WINDOWS": str(self.home / "windows.yaml"),
             "SUTAZAI_ALERTS__RECEIVERS": json.dumps(receivers),
+            "SUTAZAI_ALERTS__WATCHDOG_URL_FILE": str(self.home / "outside-url"),
             "SUTAZAI_DEPLOY__ALLOW_OVERCOMMIT": "true",
             # Only where backups are meant to be made by themselves is a missing one told.
             "SUTAZAI_ENVIRONMENT": "production",
             "SUTAZAI_DEPLOY__STRICT": "false",
+            "SSL_CERT_FILE": str(self.home / "certificate/trusted.pem"),
         }
+
+    def show_certificate(self, days: int) -> None:
+        """Have the service that speaks TLS show one that is good for so long."""
+        show_certificate(self.home, days)
+        self.containers()["tls-server"].restart(timeout=1)
+
+    def configuration(self, service: str) -> Path:
+        """Where on this host the folder is that a service reads its configuration from."""
+        mounts = self.containers()[service].attrs["Mounts"]
+        return Path(next(one["Source"] for one in mounts if one["Destination"] == f"/etc/{service}"))
+
+    def reload_prometheus(self) -> None:
+        """Have it read its files again."""
+        self.containers()["prometheus"].kill("SIGHUP")
 
     def address(self, service: str) -> str:
         """Of its container, which this host reaches."""
@@ -118,11 +155,32 @@ class Watched(Platform):
         }
 
 
+def looking_back_less() -> dict[str, dict[str, str]]:
+    """The packaged signals that look back, as a file laid over them in which they do so for two minutes."""
+    found = {}
+    for name, signal in yaml.safe_load(PACKAGED.with_name("signals.yaml").read_text()).items():
+        query = signal["query"]
+        for long, short in LOOKS_BACK.items():
+            query = long.sub(short, query)
+        if query != signal["query"]:
+            found[name] = {"query": query}
+    return found
+
+
 def await_all(claims: dict[str, Callable[[], bool]], within: float = WITHIN_SECONDS) -> None:
     """Wait until every claim is true; what is not in time fails by its name."""
     until = time.monotonic() + within
     open_ = dict(claims)
     while open_:
-        open_ = {name: claim for name, claim in open_.items() if not claim()}
+        open_ = {name: claim for name, claim in open_.items() if not _is_true(claim)}
         assert time.monotonic() < until or not open_, f"after {within} s: {', '.join(open_)}"
-        time.sleep(1)
+        if open_:
+            time.sleep(1)
+
+
+def _is_true(claim: Callable[[], bool]) -> bool:
+    try:
+        return claim()
+    except requests.RequestException:
+        # Whoever is asked has no time just now.
+        return False

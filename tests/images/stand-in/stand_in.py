@@ -4,7 +4,8 @@
 Answers on the port and at the health endpoints of the real one, keeps a file where the real one keeps its data, takes
 its command and ignores it. It never passes for the real one: every answer says `Server: stand-in (NAME)`, and the
 image carries the label `org.sutazai.stand-in`. `GET /stand-in` tells its name and how often it was started on its data;
-`POST /faults` with `{"fault": "fail"}` makes every other answer a 503 until `{"fault": null}`.
+`POST /faults` with `{"fault": "fail"}` makes every other answer a 503 until `{"fault": null}`, and with `html` a page
+stands where its figures do.
 """
 
 from __future__ import annotations
@@ -46,12 +47,14 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path == "/stand-in":
             self.answer(200, json.dumps({"name": NAME, "stands_for": PROFILE["image"], "starts": self.starts}))
-        elif Handler.fault:
-            self.answer(503, f"told to {Handler.fault}")
+        elif Handler.fault == "fail":
+            self.answer(503, "told to fail")
         elif any(path.startswith(gone) for gone in PROFILE.get("gone", ())):
             self.answer(410, "gone")
         elif path in PROFILE["answers"]:
             self.answer(200, PROFILE["answers"][path])
+        elif path == PROFILE.get("metrics") and Handler.fault == "html":
+            self.answer(200, f"<!DOCTYPE html><title>{NAME}</title>")
         elif path == PROFILE.get("metrics") and is_measured():
             self.answer(200, f'stand_in_starts{{name="{NAME}"}} {self.starts}\n')
         elif not self.asks_ollama(path):
@@ -64,8 +67,8 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/faults":
             Handler.fault = self.body().get("fault")
             self.answer(200, json.dumps({"fault": Handler.fault}))
-        elif Handler.fault:
-            self.answer(503, f"told to {Handler.fault}")
+        elif Handler.fault == "fail":
+            self.answer(503, "told to fail")
         elif not self.asks_ollama(path):
             self.body()
             # What is sent to a log store or a tracker is taken and forgotten.
@@ -90,7 +93,8 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status: int, body: str) -> None:
         content = body.encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json" if body[:1] in set('{["') else "text/plain")
+        kinds = {"<": "text/html", **dict.fromkeys('{["', "application/json")}
+        self.send_header("Content-Type", kinds.get(body[:1], "text/plain"))
         if status != 204:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
