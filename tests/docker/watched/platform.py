@@ -76,8 +76,9 @@ class Watched(Platform):
         (self.home / "outside-url").write_text(f"{sink.address}/outside")
         (self.home / "signals.yaml").write_text(yaml.safe_dump(looking_back_less()))
         quick = {name: {"for": "0s", "keep_firing_for": "0s"} for name in yaml.safe_load(PACKAGED.read_text())}
-        # A round that hangs ends by itself, sooner than Alertmanager tells anything more of what it told of before.
-        del quick["collector_late"]["keep_firing_for"]
+        # They end by themselves, and have to last until Alertmanager tells more of a group that it has told of before.
+        for name in ("collector_late", "notices_undelivered"):
+            quick[name]["keep_firing_for"] = "1m"
         # 85 % of this machine's memory is more than a test may take: what it takes has to be noticed all the same.
         memory = psutil.virtual_memory()
         used = 1 - memory.available / memory.total
