@@ -51,7 +51,7 @@ WORTH_IT = 0.1
 MOST_LOWERED = 0.5
 """Processors are at most halved at once: bursts that are shorter than five minutes are seen by nobody."""
 HELD_BACK = 0.01
-"""The share of the time that threads were held back from which on it is the limit that is measured, and not the need."""
+"""The share of the time that threads were held back, from which on it is the limit that is measured, not the need."""
 AFTER_HELD_BACK = 1.5
 """The limit over one at which it was; as after a kill, one look further."""
 LEAST_MEMORY = 32 * MIB

@@ -1,15 +1,16 @@
-"""`models list | plan | pull | warm | unload | prune | lock | bench`: the language models of the platform."""
+"""`models list | plan | pull | warm | unload | prune | lock | bench | cache`: the language models of the platform."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sutazai_ops import human
-from sutazai_ops.errors import ExitCode, OpsError, Refused
+from sutazai_ops.errors import BadInput, ExitCode, OpsError, Refused
 from sutazai_ops.installation import open_installation
 from sutazai_ops.terminal import AsJson, Terminal
 
@@ -30,6 +31,36 @@ Names = Annotated[
     typer.Argument(metavar="[MODEL]…", help="Only these, by name and tag; all of the manifest if none."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@app.command("cache")
+def cache(
+    log: Annotated[Path | None, typer.Argument(metavar="[LOG]", help="Of questions; docs/models.md says how.")] = None,
+    kept: Annotated[str, typer.Option("--kept", metavar="TIME", help="How long an answer would be kept.")] = "1h",
+    *,
+    json: AsJson = False,
+) -> None:
+    """What a cache of answers would have saved, by a log of questions that an application writes."""
+    from sutazai_ops.models.caching import potential, read_log
+    from sutazai_ops.monitoring.duration import parse_duration
+
+    terminal = Terminal()
+    try:
+        seconds = parse_duration(kept)
+    except ValueError as error:
+        raise BadInput(str(error), where="--kept") from None
+    found = potential(read_log(log), seconds) if log else []
+    rows = [[one.model, f"{one.questions:,}", f"{one.hits:,}",
+             "unknown" if one.saved_seconds is None else human.duration(one.saved_seconds), one.sentence]
+            for one in found]  # fmt: skip
+
+    def show() -> None:
+        if not found:
+            terminal.say("unknown: nobody logs what is asked; docs/models.md says what an application has to write")
+            return
+        terminal.table(["model", "questions", "asked before", "time of those answers", "so"], rows)
+
+    terminal.show([{**asdict(one), "share": one.share} for one in found], show, json=json)
 
 
 @app.command("list")
