@@ -1,0 +1,153 @@
+"""A round over rules: what is looked at, what is written down, and what Dagster is asked to run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+from small_engine import SmallEngine, container, seen
+
+from sutazai_ops.capacity import autoscaler
+from sutazai_ops.capacity.autoscaler import Memory, carry_out, judge_all
+from sutazai_ops.capacity.autoscaling import Move, Since
+from sutazai_ops.capacity.defs import follow_queues
+from sutazai_ops.capacity.rules import read_rules
+from sutazai_ops.deployment.release import Release, ReleasedPhase, ReleasedService, Releases
+from sutazai_ops.errors import Unreachable
+from sutazai_ops.installation import Installation
+from sutazai_ops.orchestration import Operations
+from sutazai_ops.progress import Silent
+from sutazai_ops.settings import CapacitySettings, Loaded, Settings
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+PLATFORM = """
+services:
+  redis: {image: redis:7, x-sutazai: {queues: [{name: jobs, key: jobs, queued_at: at}]}}
+  worker: {image: worker:1, x-sutazai: {takes: {queue: jobs}}}
+"""
+RULES = """
+jobs: {service: worker, up: {above: 10s, for: 5s}, down: {below: 1s, for: 60s}, most: 2, cool_down: 0s}
+"""
+
+
+class Workers(SmallEngine):
+    """Runs so many workers, and scales them at a word."""
+
+    def __init__(self, count: int = 1) -> None:
+        super().__init__()
+        self.count = count
+
+    def observe(self):
+        return [seen("worker", containers=tuple(container("worker", id=f"w{n}") for n in range(self.count)))]
+
+    def server(self, service):
+        raise Unreachable(f"{service} does not answer")
+
+    def capacity(self) -> None:
+        return None
+
+    def scale(self, order, service, copies, progress):
+        self.count = copies
+        return ()
+
+
+HERE: list[Installation] = []
+
+
+class Opened(Operations):
+    """Opens what the test has made."""
+
+    def open(self) -> Installation:
+        return HERE[0]
+
+
+@pytest.fixture
+def house(tmp_path) -> Callable[[str], Installation]:
+    (tmp_path / "platform").mkdir()
+    (tmp_path / "platform" / "core.yaml").write_text(PLATFORM)
+    (tmp_path / "rules.yaml").write_text(RULES)
+    worker = ReleasedService(name="worker", phase="core", spec="s", release=1, definition={"image": "worker:1"})
+    release = Release(number=1, phases={"core": ReleasedPhase(project="p", top={})}, services={"worker": worker})
+
+    def open_house(mode: str) -> Installation:
+        capacity = CapacitySettings(autoscaling=mode, autoscaling_rules=tmp_path / "rules.yaml")
+        settings = Settings(home=tmp_path / "home", platform=tmp_path / "platform", capacity=capacity)
+        one = Installation(Loaded(settings=settings, origins={}))
+        one.engine = Workers()
+        releases = Releases(settings.releases)
+        if not releases.numbers():
+            releases.write(release, "a test", NOW)
+            releases.make_current(1)
+        HERE[:] = [one]
+        return one
+
+    return open_house
+
+
+def rounds(house: Installation, monkeypatch, *ages: float | None):
+    """Do these rounds, five seconds apart; the last one judged and what was written down of each."""
+    memories: dict[str, Memory] = {}
+    written = []
+    for number, age in enumerate(ages):
+        monkeypatch.setattr(autoscaler, "_ages", lambda *_, age=age: {} if age is None else {"jobs": age})
+        rules = read_rules(house.platform, house.settings.capacity.autoscaling_rules)
+        [judged] = judge_all(house, rules, memories, NOW + timedelta(seconds=5 * number))
+        entry, memories["jobs"] = carry_out(house, judged, Silent())
+        written += [entry] if entry else []
+    return judged, written
+
+
+def test_what_is_decided_is_done_and_stands_in_the_ledger(house, monkeypatch):
+    here = house("act")
+    _, written = rounds(here, monkeypatch, 20, 20, 20, 20, 20)
+    assert here.engine.count == 2
+    up, bound = written
+    assert (up.before, up.after, up.outcome, up.facts) == (1, 2, "done", {"age_seconds": 20, "running": 1})
+    # That the bound alone holds more back is written down once, however long it lasts.
+    assert (bound.move, bound.outcome) == ("hold", "only said")
+    assert [one.after for one in here.ledger.standing_scalings().values()] == [2]
+
+
+def test_observing_writes_down_and_does_nothing(house, monkeypatch):
+    here = house("observe")
+    _, written = rounds(here, monkeypatch, 20, 20)
+    assert [(one.after, one.outcome) for one in written] == [(2, "only said")]
+    assert here.engine.count == 1
+    assert here.ledger.standing_scalings() == {}
+
+
+def test_off_does_not_even_write_down(house, monkeypatch):
+    here = house("off")
+    judged, written = rounds(here, monkeypatch, 20, 20)
+    assert judged.decision.move is Move.UP
+    assert written == []
+    assert here.ledger.scalings_since(NOW) == []
+
+
+def test_a_queue_that_does_not_answer_has_no_known_age(house):
+    here = house("act")
+    [judged] = judge_all(here, read_rules(here.platform, here.settings.capacity.autoscaling_rules), {}, NOW)
+    assert judged.decision.because == "it is not known how long the oldest entry has waited"
+
+
+def test_the_sensor_launches_one_run_however_often_it_looks_before_that_is_done(house, monkeypatch):
+    house("act")
+    monkeypatch.setattr(autoscaler, "_ages", lambda *_: {"jobs": 20.0})
+    since = datetime.now(UTC) - timedelta(seconds=9)
+    cursor, keys = json.dumps({"jobs": Memory(Since(old=since)).as_json()}), []
+    for _ in range(2):
+        with dg.build_sensor_context(cursor=cursor, resources={"operations": Opened()}) as context:
+            found = follow_queues(context)
+        keys += [one.run_key for one in found.run_requests]
+        cursor = found.cursor
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+
+
+def test_the_sensor_does_nothing_while_it_is_off(house):
+    house("off")
+    with dg.build_sensor_context(resources={"operations": Opened()}) as context:
+        assert follow_queues(context).skip_reason.skip_message == "capacity.autoscaling is off"
