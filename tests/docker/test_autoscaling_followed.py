@@ -28,6 +28,7 @@ from sutazai_ops.engines import Act
 from sutazai_ops.errors import Refused
 from sutazai_ops.installation import Installation
 from sutazai_ops.ledger import ScalingEntry
+from sutazai_ops.monitoring.contract import State, check
 from sutazai_ops.progress import Silent
 from sutazai_ops.settings import CapacitySettings, DeploySettings, Loaded, Settings
 
@@ -242,3 +243,12 @@ def test_what_holds_state_is_not_scaled(crew: Crew):
 
     with pytest.raises(Refused, match="redis cannot be scaled: it holds state"):
         crew.deployments.scale(Silent(), "redis", 2, decided)
+
+
+def test_what_users_think_is_counted_as_the_contract_says(crew: Crew):
+    for vote in ("up", "up", "down"):
+        crew.ask("backend", 8000, "/votes", {"vote": vote})
+    url = f"http://{crew.installation.engine.endpoint('backend', 8000)}/metrics"
+    page = requests.get(url, timeout=30).text
+    assert {part.name: part.state for part in check(page)}["votes"] is State.MET
+    assert 'user_votes_total{vote="up"} 2.0' in page
