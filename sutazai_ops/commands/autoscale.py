@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from sutazai_ops.ledger import ScalingEntry
     from sutazai_ops.progress import Progress
 
+NOTHING_FOLLOWED = "no rule is on a service of the current release"
+
 app = typer.Typer(help="Let containers follow the age of their queue, within bounds.", no_args_is_help=True)
 
 
@@ -185,6 +187,9 @@ def _look(
     except OpsError as error:
         terminal.err.print(f"nothing was decided: {error.what}")
         return
+    if not judged and not said:
+        terminal.err.print(NOTHING_FOLLOWED)
+        said[""] = NOTHING_FOLLOWED
     for one in judged:
         # How long something lasts is another word each time; that it does is none.
         words = f"{one.decision.move} {one.decision.after} {one.decision.at_bound}"
@@ -235,7 +240,10 @@ def _show_status(terminal: Terminal, here: Installation, judged: Sequence[Judged
     terminal.say(f"capacity.autoscaling is {mode}" + (": nothing is done by itself" if mode != "act" else ""))
     rows = [[one.rule.name, one.rule.service, "unknown" if one.seen.age is None else human.duration(one.seen.age),
              f"{one.seen.copies}", _decision(one)] for one in judged]  # fmt: skip
-    terminal.table(["rule", "service", "oldest", "containers", "decision"], rows)
+    if rows:
+        terminal.table(["rule", "service", "oldest", "containers", "decision"], rows)
+    else:
+        terminal.say(NOTHING_FOLLOWED)
 
 
 def _decision(one: Judged) -> str:

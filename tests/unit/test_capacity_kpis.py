@@ -122,6 +122,11 @@ def test_what_nobody_measures_is_unknown_and_says_what_to_export(name):
     assert result.value is None
 
 
+def test_many_votes_are_met_or_missed():
+    assert of("satisfaction", days=10, up=4, down=0.04).verdict == "met"
+    assert of("satisfaction", days=10, up=4, down=1).verdict == "missed"
+
+
 def test_votes_are_judged_by_the_lower_end_and_few_say_nothing():
     # 24 votes, all good.
     assert of("satisfaction", days=1, up=1).sentence == "24 votes, and fewer than 30 say nothing"
