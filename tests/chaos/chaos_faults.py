@@ -153,7 +153,7 @@ def _works(traffic: Traffic) -> bool:
 
 
 def bad_release(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
-    """A release that passes its probes, and then takes more and more memory."""
+    """A release that is well at first, and takes more and more memory from its start."""
     good = f"{{<<: *agent-environment, AGENT_NAME: {LEAKY}}}"
     bad = f"{{<<: *agent-environment, AGENT_NAME: {LEAKY}, FAULT: leak}}"
     platform.edit("core.yaml", good, bad)
@@ -216,7 +216,7 @@ FAULTS = {
     "disk": Fault("the disk of the engine is filled by what has no name", HOST, disk, 240),
     "locks": Fault("a report locks the table that everybody needs", "postgres", locks, 300),
     "poison": Fault("the queue is stuffed with what no agent can finish", "redis", poison, 240),
-    "bad-release": Fault("a release leaks after its probes", LEAKY, bad_release, 300),
+    "bad-release": Fault("a release leaks from its start", LEAKY, bad_release, 300),
     "prometheus": Fault("Prometheus is killed", "prometheus", prometheus),
     "postgres": Fault("PostgreSQL is killed, with all that stand on it", "postgres", postgres),
     "flap": Fault("an agent is away for a quarter of a minute, again and again", FLAPPING, flap, 240),

@@ -15,9 +15,12 @@ from datetime import UTC, datetime
 
 import docker
 import requests
-from chaos_platform import Broken
+from chaos_platform import Broken, await_true
 
 from sutazai_ops.ledger import Ledger, RepairEntry
+from sutazai_ops.remediation.seeing import last_seen
+
+SEES_WITHIN_SECONDS = 120
 
 
 @dataclass
@@ -130,9 +133,14 @@ def remediation(platform: Broken) -> Iterator[Healer]:
     platform.forget()
     assert platform.ops("remediation", "mode", "act").returncode == 0
     command = [sys.executable, "-m", "sutazai_ops.cli", "remediation", "watch", "--every", "2"]
+    begun = datetime.now(UTC)
     with (platform.home / "watch.log").open("ab") as log:
         watch = subprocess.Popen(command, env=platform.whole_environment, stdout=log, stderr=log)
         try:
+            # That something is not seen any more is told only by who has seen it.
+            assert await_true(lambda: (last_seen(platform.home) or begun) > begun, SEES_WITHIN_SECONDS), (
+                "it sees nothing"
+            )
             yield Remediation(platform.ledger)
         finally:
             watch.terminate()
