@@ -113,7 +113,7 @@ def locks(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
 
     What is ended has to have run for five, so it was begun when the platform was, and waits until its turn.
     """
-    report = platform.reports.pop()
+    report = platform.take_report()
     await_true(lambda: time.monotonic() - report.begun > REPORT_RUNS_SECONDS, REPORT_RUNS_SECONDS)
     report.lock()
     yield Broke(lambda: served(traffic))

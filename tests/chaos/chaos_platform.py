@@ -40,7 +40,13 @@ class Report:
 
     def __init__(self, platform: Broken, key: int) -> None:
         self.begun, self._key, self._platform = time.monotonic(), key, platform
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def runs(self) -> bool:
+        """Whether its session lasts: a server that was started again has ended it."""
+        return self._thread.is_alive()
 
     def lock(self) -> None:
         """Let it take its lock."""
@@ -100,8 +106,15 @@ class Broken(Watched):
     def begin_reports(self, count: int) -> None:
         """Begin so many reports that will lock a table at their turn."""
         with self.connect() as user:
-            user.execute("CREATE TABLE chaos_turns (key int)")
-        self.reports = [Report(self, key) for key in range(1, count + 1)]
+            user.execute("CREATE TABLE IF NOT EXISTS chaos_turns (key bigint)")
+        self.reports = [Report(self, time.monotonic_ns() + key) for key in range(count)]
+
+    def take_report(self) -> Report:
+        """One that has run since then, or a new one where none is left."""
+        self.reports = [one for one in self.reports if one.runs]
+        if not self.reports:
+            self.begin_reports(1)
+        return self.reports.pop()
 
     def must(self, *arguments: str) -> None:
         """Run `sutazai-ops`, which has to end well."""
