@@ -140,8 +140,13 @@ def test_a_service_is_asked_where_it_is_now_though_it_was_made_anew(watched):
     assert watched.state() == "unknown"
     assert watched.figure("sutazai_service_state", service="web", state="stopped") == 1
     watched.project.compose("up", "-d", "--force-recreate", "web")
-    watched.measure()
-    assert watched.state() == "ok"
+
+    def is_ok() -> bool:
+        # It answers a moment after Compose says that it is started.
+        watched.measure()
+        return watched.state() == "ok"
+
+    eventually(is_ok)
 
 
 def test_a_service_that_hangs_is_failed(watched):

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sutazai_ops.engines import ScratchOptions, State, sweep_scratch
+from sutazai_ops.engines import Order, ScratchOptions, State, sweep_scratch
 from sutazai_ops.engines.postgres import connect as connect_postgres
 from sutazai_ops.engines.redis import connect as connect_redis
 from sutazai_ops.errors import BadInput, CommandFailed, OpsError, ToolMissing, Unreachable, Unsupported
@@ -212,7 +212,7 @@ def test_a_scratch_valkey_takes_files_and_settings(here, tmp_path):
 
 def test_the_engine_says_what_it_cannot_do(here):
     with pytest.raises(Unsupported, match="embedded"):
-        here.engine.scale("redis", 2)
+        here.engine.scale(Order(Path("core.yaml"), "core", ("redis",)), "redis", 2, Silent())
 
 
 @pytest.fixture
