@@ -39,6 +39,8 @@ services:
       embedded: {server: exporter}
 """
 SOON = "service_down: {for: 2s, keep_firing_for: 2s}\n"
+NOT_MEANT = "collector_failing: {for: 1h}\n"
+"""What tests cause that stop servers one after the other for longer than the five minutes that it waits."""
 AT_ONCE = """
 service-down:
   persists: 2s
@@ -59,7 +61,7 @@ def watched_platform(home, alerts=None, soon=SOON):
     """It runs, and is watched, until the context ends."""
     (home / "platform").mkdir()
     (home / "platform/core.yaml").write_text(PLATFORM)
-    (home / "thresholds.yaml").write_text(soon)
+    (home / "thresholds.yaml").write_text(NOT_MEANT + soon)
     (home / "playbooks.yaml").write_text(AT_ONCE)
     settings = Settings(
         home=home,
