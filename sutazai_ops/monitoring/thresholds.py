@@ -226,10 +226,16 @@ def read_thresholds(
         BadInput: for an entry that is wrong, or that could never fire; names file and line.
     """
     entries = {name: _with_one_level(entry) for name, entry in read_entries(PACKAGED, over).items()}
-    found = {entry.name: entry.as_model(Threshold, "threshold") for entry in entries.values()}
+    taken_away = read_entries(PACKAGED, None).keys() - entries.keys()
+    found = {entry.name: _without(entry.as_model(Threshold, "threshold"), taken_away) for entry in entries.values()}
     for name, threshold in found.items():
         _check(entries[name], threshold, signals, found, retention_seconds)
     return found
+
+
+def _without(threshold: Threshold, taken_away: AbstractSet[str]) -> Threshold:
+    """It no longer silences those packaged ones that a file has taken away."""
+    return threshold.model_copy(update={"inhibits": tuple(n for n in threshold.inhibits if n not in taken_away)})
 
 
 def _with_one_level(entry: Entry) -> Entry:

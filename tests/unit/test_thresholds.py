@@ -135,6 +135,13 @@ def test_the_other_side_takes_the_place_of_the_packaged_one(tmp_path: Path) -> N
     assert (one.side, one.level) == (Side.BELOW, 0.1)
 
 
+def test_what_others_silence_can_be_taken_away_too(tmp_path: Path) -> None:
+    book = with_files(tmp_path, thresholds="collector_failing: null\n")
+    assert "collector_failing" not in book.thresholds
+    assert "signal_unknown" in book.thresholds["engine_blind"].inhibits
+    assert "collector_failing" not in book.thresholds["engine_blind"].inhibits
+
+
 def test_null_takes_a_threshold_and_a_signal_away(tmp_path: Path) -> None:
     book = with_files(tmp_path, signals="drift: null\n", thresholds="drifted: null\n")
     assert "drift" not in book.signals
