@@ -96,6 +96,12 @@ def read_entries(packaged: Path, over: Path | None, page: str = "docs/signals.md
     return entries
 
 
+def taken_away(over: Path | None, page: str = "docs/signals.md") -> set[str]:
+    """The names that a file takes away; none where there is no file."""
+    files = _read(over, page) if over is not None else ()
+    return {name for file in files for name, content in file.content.items() if content is None}
+
+
 def _read(path: Path, page: str) -> Iterator[YamlFile]:
     # Whoever takes the last entry out, or makes a comment of it, says that there is none.
     with suppress(SaysNothing):

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from sutazai_ops.model import Model
 from sutazai_ops.monitoring.duration import Duration, format_duration, parse_duration
-from sutazai_ops.monitoring.entries import Entry, read_entries, said_by_the_last
+from sutazai_ops.monitoring.entries import Entry, read_entries, said_by_the_last, taken_away
 from sutazai_ops.monitoring.metrics import Kind, Series, catalogue
 from sutazai_ops.monitoring.signals import UNKNOWN, Name, Signal, Unit, read_signals, unknown_signal
 from sutazai_ops.monitoring.wording import LEVEL, VALUE, placeholders
@@ -226,16 +226,16 @@ def read_thresholds(
         BadInput: for an entry that is wrong, or that could never fire; names file and line.
     """
     entries = {name: _with_one_level(entry) for name, entry in read_entries(PACKAGED, over).items()}
-    taken_away = read_entries(PACKAGED, None).keys() - entries.keys()
-    found = {entry.name: _without(entry.as_model(Threshold, "threshold"), taken_away) for entry in entries.values()}
+    gone = taken_away(over)
+    found = {entry.name: _without(entry.as_model(Threshold, "threshold"), gone) for entry in entries.values()}
     for name, threshold in found.items():
         _check(entries[name], threshold, signals, found, retention_seconds)
     return found
 
 
-def _without(threshold: Threshold, taken_away: AbstractSet[str]) -> Threshold:
-    """It no longer silences those packaged ones that a file has taken away."""
-    return threshold.model_copy(update={"inhibits": tuple(n for n in threshold.inhibits if n not in taken_away)})
+def _without(threshold: Threshold, gone: AbstractSet[str]) -> Threshold:
+    """It no longer silences those that a file has taken away."""
+    return threshold.model_copy(update={"inhibits": tuple(name for name in threshold.inhibits if name not in gone)})
 
 
 def _with_one_level(entry: Entry) -> Entry:
