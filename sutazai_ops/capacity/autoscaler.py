@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from sutazai_ops.capacity.autoscaling import Decision
     from sutazai_ops.capacity.rules import Rule
-    from sutazai_ops.deployment.release import Release
     from sutazai_ops.engines import Observed
     from sutazai_ops.installation import Installation
     from sutazai_ops.progress import Progress
@@ -61,6 +60,8 @@ class Judged:
     """What one round came to for one rule."""
 
     rule: Rule
+    released: int
+    """How many containers the release says."""
     seen: Seen
     decision: Decision
     memory: Memory
@@ -85,11 +86,12 @@ def judge_all(
     ages = _ages(here, due)
     made = []
     for name, rule in due.items():
-        seen = Seen(now, ages.get(name), meant_copies(release.services[rule.service], others), _running(observed, rule))
+        service = release.services[rule.service]
+        seen = Seen(now, ages.get(name), meant_copies(service, others), _running(observed, rule))
         memory = memories.get(name, Memory())
         since = follow(rule, memory.since, seen)
         decision = decide(rule, since, seen, _changes(here, rule, now))
-        made.append(Judged(rule, seen, decision, replace(memory, since=since)))
+        made.append(Judged(rule, meant_copies(service, {}), seen, decision, replace(memory, since=since)))
     return made
 
 
@@ -103,12 +105,11 @@ def carry_out(here: Installation, judged: Judged, progress: Progress) -> tuple[S
     if mode == "off":
         return None, memory
     capped = replace(memory, is_capped=decision.at_bound)
-    if decision.move is Move.HOLD:
-        if not decision.at_bound or memory.is_capped:
-            return None, capped
-        return here.ledger.record_scaling(entry_of(judged, _released(here, judged.rule), SAID)), capped
-    if mode == "observe":
-        return here.ledger.record_scaling(entry_of(judged, _released(here, judged.rule), SAID)), capped
+    is_held_anew = decision.at_bound and not memory.is_capped
+    if decision.move is Move.HOLD and not is_held_anew:
+        return None, capped
+    if decision.move is Move.HOLD or mode == "observe":
+        return here.ledger.record_scaling(entry_of(judged, judged.released, SAID)), capped
 
     def decided(released: int, before: int) -> ScalingEntry:
         return replace(entry_of(judged, released, "under way"), before=before)
@@ -132,11 +133,6 @@ def entry_of(judged: Judged, released: int, outcome: str) -> ScalingEntry:
         facts={"age_seconds": seen.age, "running": seen.running},
         outcome=outcome,
     )
-
-
-def _released(here: Installation, rule: Rule) -> int:
-    release: Release | None = Deployments.of(here).releases.current()
-    return meant_copies(release.services[rule.service], {}) if release else 1
 
 
 def _running(observed: Mapping[str, Observed], rule: Rule) -> int:
