@@ -12,7 +12,7 @@ import re
 import subprocess
 import tempfile
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -54,12 +54,18 @@ def _joined(order: Order, services: Sequence[str]) -> set[str]:
     """The services and all that they depend on: Compose brings those to their number, too, and knows no others."""
     if not order.scaled:
         return set()
-    there = yaml.safe_load(order.file.read_text(encoding="utf-8"))["services"]
+    there = definitions(order)
     found: set[str] = set()
     new = set(services)
     while new:
         found |= new
         new = {other for name in new for other in there[name].get("depends_on") or ()} - found
+    return found
+
+
+def definitions(order: Order) -> dict[str, dict[str, Any]]:
+    """What the order's file says of each of its services."""
+    found: dict[str, dict[str, Any]] = yaml.safe_load(order.file.read_text(encoding="utf-8"))["services"]
     return found
 
 

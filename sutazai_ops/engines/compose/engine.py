@@ -15,8 +15,6 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from sutazai_ops.engines.base import Capacity, Endpoint, Health, Kill, Observed, State, Usage
 from sutazai_ops.engines.compose import commands, daemon
 from sutazai_ops.engines.compose.images import pull_missing
@@ -205,7 +203,7 @@ class ComposeEngine:
 
     def pull(self, order: Order, progress: Progress) -> None:
         """Have every image of the order on the host; raises `OpsError` naming the service whose image cannot be had."""
-        definitions = _definitions(order)
+        definitions = commands.definitions(order)
         wanted = {name: str(definitions[name]["image"]) for name in order.services if "image" in definitions[name]}
         pull_missing(self._docker, wanted, progress)
 
@@ -223,7 +221,7 @@ class ComposeEngine:
     def add_copy(self, order: Order, service: str, progress: Progress) -> tuple[Container, ...]:
         """Start what the file says of a service beside what runs of it; see `Engine.add_copy`."""
         old = self._of(order.project, [service]).get(service, [])
-        meant = copies(_definitions(order)[service])
+        meant = copies(commands.definitions(order)[service])
         with progress.step(f"start the new {service} beside the old"):
             self._add(order, service, old, len(old) + meant)
         return tuple(map(container_of, old))
@@ -575,11 +573,6 @@ class ComposeEngine:
     @cached_property
     def _projects(self) -> dict[str, str]:
         return {phase.name: phase.project for phase in self._platform.phases}
-
-
-def _definitions(order: Order) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = yaml.safe_load(order.file.read_text(encoding="utf-8"))["services"]
-    return found
 
 
 def _together(usages: Sequence[Usage]) -> Usage:
