@@ -170,8 +170,13 @@ def ask_anew(watched: Watched) -> None:
     """Unload the model and load it again: it is then asked at once how long it takes."""
     url = f"http://{watched.address('ollama')}:11434/api/generate"
     loaded = 'sutazai_model_loaded{model="llama3.2:3b"} == 1'
-    requests.post(url, json={"model": "llama3.2:3b", "keep_alive": 0, "stream": False}, timeout=10)
-    await_all({"unloaded": lambda: not watched.prometheus(loaded)})
+
+    def is_unloaded() -> bool:
+        # Again and again: an agent that still has a task of those loads it.
+        requests.post(url, json={"model": "llama3.2:3b", "keep_alive": 0, "stream": False}, timeout=10)
+        return not watched.prometheus(loaded)
+
+    await_all({"unloaded": is_unloaded})
     requests.post(url, json={"model": "llama3.2:3b", "prompt": "one", "stream": False}, timeout=10)
     await_all({"it answers soon": lambda: 0 < sum(watched.prometheus("signal:inference_seconds").values()) < 10})
 
