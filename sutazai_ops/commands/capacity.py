@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sutazai_ops.commands import autoscale
+from sutazai_ops.commands.days import DAY, From, To, named_days
 from sutazai_ops.disk import write_whole
 from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.installation import open_installation
@@ -29,14 +30,9 @@ app = typer.Typer(help="What services use, what they should be allowed, and what
 app.add_typer(autoscale.app, name="autoscale")
 app.command("scale")(autoscale.scale)
 
-DAY = timedelta(days=1)
 WINDOW_DAYS = 30
 Services = Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="These alone.", show_default=False)]
 Days = Annotated[int, typer.Option("--days", min=1, metavar="N", help="By so many days until now.")]
-From = Annotated[
-    datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], metavar="DAY", help="The first day, UTC: 2026-10-01.")
-]
-To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], metavar="DAY", help="The last day, UTC.")]
 
 
 @app.command()
@@ -50,13 +46,9 @@ def facts(
 ) -> None:
     """Compute the daily facts that can still change, and list those of the last week, or of the days that are named."""
     terminal, room, now = Terminal(), _room(), datetime.now(UTC)
-    last = to.date() if to else now.date()
-    first = from_.date() if from_ else last - 6 * DAY
-    if last < first:
-        raise BadInput(f"there is no day from {first} to {last}", remedy="give the earlier one as --from")
-    wanted = [first + DAY * number for number in range((last - first).days + 1)]
+    wanted = named_days(from_, to, now.date())
     _update(terminal, room, wanted if again else room.due(now), now, json=json)
-    known = room.facts(first, last)
+    known = room.facts(wanted[0], wanted[-1])
     if service is not None and service not in {name for name, _ in known}:
         service = room.installation.platform.service(service).name
     rows = [_row(fact) for (name, _), fact in known.items() if service in {None, name}]

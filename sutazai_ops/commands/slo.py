@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sutazai_ops.commands.days import DAY, From, To, named_days
 from sutazai_ops.errors import BadInput, ExitCode, OpsError
 from sutazai_ops.installation import open_installation
 from sutazai_ops.reports.files import Format
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="What was promised, what users had, and what spent the budget.", no_args_is_help=True)
 
-DAY = timedelta(days=1)
-From = Annotated[
-    datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], metavar="DAY", help="The first day, UTC: 2026-10-01.")
-]
-To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], metavar="DAY", help="The last day, UTC.")]
 File = Annotated[
     Path | None,
     typer.Option("--objectives", metavar="FILE", help="These objectives alone, of any Prometheus; needs no platform."),
@@ -100,15 +96,13 @@ def facts(
 ) -> None:
     """Compute the daily facts that can still change, and list those of the last week, or of the days that are named."""
     terminal, promises, now = Terminal(), _promises(), datetime.now(UTC)
-    last = to.date() if to else now.date()
-    first = from_.date() if from_ else last - 6 * DAY
+    wanted = named_days(from_, to, now.date())
     if objective is not None and objective not in promises.objectives:
         from sutazai_ops.words import nearest
 
         raise BadInput(f"there is no objective {objective!r}", remedy=nearest(objective, promises.objectives))
-    wanted = [first + DAY * number for number in range((last - first).days + 1)]
     _update(terminal, promises, wanted if again else promises.due(now), now, json=json)
-    known = promises.facts(first, last, None if objective is None else [objective])
+    known = promises.facts(wanted[0], wanted[-1], None if objective is None else [objective])
     rows = [
         {
             "day": day, "objective": name, "good": totals.good, "total": totals.total, "imputed": totals.imputed,

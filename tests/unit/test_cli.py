@@ -57,6 +57,14 @@ def test_a_misspelt_service_is_refused_with_the_nearest(run):
     assert "did you mean 'postgres'?" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["slo facts", "slo report", "capacity facts"])
+def test_a_reversed_span_of_days_is_refused_and_not_taken_as_none(run, command):
+    done = run(*command.split(), "--from", "2026-10-12", "--to", "2026-10-10")
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert "there is no day from 2026-10-12 to 2026-10-10" in done.stderr
+    assert done.stdout == ""
+
+
 def test_a_server_that_does_not_run_is_exit_code_3_and_says_how_to_start_it(run):
     done = run("backup", "run")
     assert done.returncode == ExitCode.CANNOT
