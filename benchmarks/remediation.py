@@ -1,20 +1,30 @@
 """The guard: how long one verdict takes, and a simulated day of 30 services on which something breaks all the time.
 
     python benchmarks/remediation.py
-    python benchmarks/remediation.py --servers    real servers besides: from the breach that is measured to the repair
+    python benchmarks/remediation.py --servers    real servers besides: from the breach that is measured to the repair,
+                                                  by `remediation watch` (one minute)
+    python benchmarks/remediation.py --dagster    the same by the sensor of a real `dagster dev` (six minutes)
 
 Writes nothing outside a temporary folder.
 """
 
 from __future__ import annotations
 
+import os
+import random
+import shutil
+import signal
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "embedded"))
@@ -24,6 +34,7 @@ from guard_traces import down, trace
 from small_platform import judged, watched_platform
 
 from sutazai_ops.ledger import ModeEntry
+from sutazai_ops.monitoring.exporter.collectors.remediation import round_file
 from sutazai_ops.monitoring.thresholds import read_rulebook
 from sutazai_ops.remediation.follow import Follower
 from sutazai_ops.remediation.guard import decide
@@ -31,20 +42,34 @@ from sutazai_ops.remediation.observe import Watched, observe
 from sutazai_ops.remediation.playbooks import read_playbooks
 from sutazai_ops.remediation.simulate import simulate
 from sutazai_ops.remediation.situation import Limits
-from sutazai_ops.settings import MonitoringSettings
+from sutazai_ops.settings import MonitoringSettings, as_environment
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sutazai_ops.installation import Installation
+    from sutazai_ops.ledger import RepairEntry
+
+ROOT = Path(__file__).parents[1]
 SERVICES = 30
 VERDICTS = 5_000
 MOST_VERDICT, MOST_DAY, MOST_WATCH = 0.001, 5.0, 3.0
-BREAKS = 4
+MEDIAN_DAGSTER, MOST_DAGSTER = 8.0, 12.0
+"""Its loop of sensors turns every five seconds."""
+BREAKS, DAGSTER_BREAKS = 4, 9
 AT_ONCE = "service_down: {for: 0s, keep_firing_for: 0s}\n"
+WAITS_FOR_NOTHING = "service-down: {persists: 0s, grace: 0s, ladder: [{act: restart, grace: 1s, polls: 1}]}\n"
+STARTS_SECONDS, REPAIRED_SECONDS = 120, 120
 
 
 def main() -> None:
     """Measure, print what was measured, and end with an error where it is more than was meant."""
     is_slow = _verdict() > MOST_VERDICT or _day() > MOST_DAY
     if "--servers" in sys.argv[1:]:
-        is_slow = _watch() > MOST_WATCH or is_slow
+        is_slow = max(_watch()) > MOST_WATCH or is_slow
+    if "--dagster" in sys.argv[1:]:
+        taken = _dagster()
+        is_slow = statistics.median(taken) > MEDIAN_DAGSTER or max(taken) > MOST_DAGSTER or is_slow
     sys.exit(is_slow)
 
 
@@ -85,36 +110,110 @@ def _day() -> float:
     return seconds
 
 
-def _watch() -> float:
+def _watch() -> list[float]:
     """The loop of `remediation watch`, with a threshold that fires at once and a playbook that waits for nothing."""
     taken = []
-    with tempfile.TemporaryDirectory() as name, watched_platform(Path(name), soon=AT_ONCE) as here:
-        log = here.ledger.incidents
-        log.record_mode(ModeEntry(datetime.now(UTC), "act", "benchmark", ""))
-        first = Watched.of(here)
-        down_at_once = first.playbooks["service-down"].model_copy(update={"persists": 0.0})
-        watched = replace(first, playbooks={**first.playbooks, "service-down": down_at_once})
+    with _platform() as watched:
         for _ in range(BREAKS):
-            judged(watched, lambda found: not any(one.incident.broken_since for one in found.values()))
-            for one in log.open_ones():
-                log.close(one.number, datetime.now(UTC), "benchmark", "")
-            with here.ledger._engine.begin() as connection:  # noqa: SLF001  (each break is the first of its day)
-                connection.exec_driver_sql("DELETE FROM repairs")
-            here.engine.stop("cache")
-            follower, done = Follower(watched, lambda _: None), []
-            while not done:
+            _break(watched)
+            follower = Follower(watched, lambda _: None)
+            while not (done := _repairs(watched)):
                 follower.follow(observe(watched, datetime.now(UTC)))
                 time.sleep(2)
-                done = log.repairs_since(datetime.now(UTC) - timedelta(hours=1))
             follower.wait()
-            # When the threshold was first found broken, by whoever evaluates it.
-            measured = log.find(done[0].incident).changes[0]
-            taken.append((done[0].started_at - measured).total_seconds())
-    print(
-        f"watch, every 2 s: breach measured to repair begun: median {statistics.median(taken):.1f} s, "
-        f"at most {max(taken):.1f} s, of {BREAKS} (at most {MOST_WATCH:.0f})"
+            taken.append(_seconds_until(watched, done[0]))
+    _say("watch, every 2 s", taken, f"at most {MOST_WATCH:.0f}")
+    return taken
+
+
+def _dagster() -> list[float]:
+    """The same threshold and playbook, by the sensor and the runs of a `dagster dev` that does nothing else."""
+    taken = []
+    with _platform() as watched, _dagster_dev(watched.here):
+        for _ in range(DAGSTER_BREAKS):
+            # At any moment of its loops.
+            time.sleep(random.uniform(0, 5))
+            _break(watched)
+            _await(lambda: any(one.ended_at for one in _repairs(watched)), REPAIRED_SECONDS)
+            taken.append(_seconds_until(watched, _repairs(watched)[0]))
+    _say("dagster dev", taken, f"median at most {MEDIAN_DAGSTER:.0f}, all at most {MOST_DAGSTER:.0f}")
+    return taken
+
+
+@contextmanager
+def _platform() -> Iterator[Watched]:
+    """Real servers, in the mode `act`."""
+    with tempfile.TemporaryDirectory() as name, watched_platform(Path(name), soon=AT_ONCE) as here:
+        (Path(name) / "playbooks.yaml").write_text(WAITS_FOR_NOTHING)
+        here.ledger.incidents.record_mode(ModeEntry(datetime.now(UTC), "act", "benchmark", ""))
+        yield Watched.of(here)
+
+
+@contextmanager
+def _dagster_dev(here: Installation) -> Iterator[None]:
+    """`dagster dev` as `make dev` runs it, with its sensor on, from its first look on."""
+    home = here.settings.dagster_home
+    home.mkdir(parents=True)
+    shutil.copy(ROOT / "dagster.yaml", home)
+    outside = {key: text for key, text in os.environ.items() if not key.startswith("SUTAZAI_")}
+    environment = outside | as_environment(here.settings) | {"DAGSTER_HOME": str(home)}
+    program, workspace = [sys.executable, "-m", "dagster"], ["-w", str(ROOT / "workspace.yaml")]
+    subprocess.run(
+        [*program, "sensor", "start", "watch_incidents", *workspace], env=environment, check=True, capture_output=True
     )
-    return max(taken)
+    with (home / "dev.log").open("wb") as log:
+        address = ["-h", "127.0.0.1", "-p", str(_free_port())]
+        dev = subprocess.Popen(
+            [*program, "dev", *workspace, *address], env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            _await(round_file(here.settings).exists, STARTS_SECONDS)
+            yield
+        finally:
+            os.killpg(dev.pid, signal.SIGINT)
+            dev.wait(60)
+
+
+def _break(watched: Watched) -> None:
+    """Stop a service, once nothing is broken and nothing is remembered: each break is the first of its day."""
+    log = watched.here.ledger.incidents
+    judged(watched, lambda found: not any(one.incident.broken_since for one in found.values()))
+    for one in log.open_ones():
+        log.close(one.number, datetime.now(UTC), "benchmark", "")
+    with watched.here.ledger._engine.begin() as connection:  # noqa: SLF001
+        connection.exec_driver_sql("DELETE FROM repairs")
+    watched.here.engine.stop("cache")
+
+
+def _repairs(watched: Watched) -> list[RepairEntry]:
+    return watched.here.ledger.incidents.repairs_since(datetime.now(UTC) - timedelta(hours=1))
+
+
+def _seconds_until(watched: Watched, repair: RepairEntry) -> float:
+    """From when the threshold was first found broken, by whoever evaluates it, to when its repair began."""
+    incident = watched.here.ledger.incidents.find(repair.incident)
+    assert incident is not None
+    return (repair.started_at - incident.changes[0]).total_seconds()
+
+
+def _say(who: str, taken: list[float], goal: str) -> None:
+    print(
+        f"{who}: breach measured to repair begun: median {statistics.median(taken):.1f} s, "
+        f"at most {max(taken):.1f} s, of {len(taken)} ({goal})"
+    )
+
+
+def _await(is_so: Callable[[], bool], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < until, f"not within {seconds} s"
+        time.sleep(0.2)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 if __name__ == "__main__":
