@@ -16,7 +16,7 @@ from sutazai_ops.capacity import values
 from sutazai_ops.capacity.trend import FEWEST, reached, trend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sutazai_ops.capacity.trend import Range
     from sutazai_ops.capacity.values import DayValue, Subject
@@ -64,8 +64,9 @@ class Forecast:
             return f"{what}: {human.count(len(self.days), 'day')} of data, and a forecast needs {FEWEST}"
         if self.size is not None and self.now >= self.size:
             return f"{what} has no room left"
-        if self.growth.low <= 0 <= self.growth.high and self.earliest is None:
-            return f"{what} neither grows nor shrinks for sure"
+        if self.growth.low <= 0 <= self.growth.high and self.likely is None:
+            soonest = f", and is full on {self.earliest} at the earliest" if self.earliest else ""
+            return f"{what} neither grows nor shrinks for sure{soonest}"
         pace = f"{what} {'grows' if self.growth.likely > 0 else 'shrinks'} by {_size(abs(self.growth.likely))} a day"
         if self.size is None or (self.earliest is None and self.growth.likely <= 0):
             return pace
@@ -77,7 +78,7 @@ class Forecast:
 
 
 def forecasts(known: Mapping[tuple[str, Subject, date], DayValue]) -> list[Forecast]:
-    """What is to be said of each disk, of the host's memory, and of the newest backup set; the soonest full first."""
+    """What is to be said of each disk, of the host's memory, and of backups; the soonest full first."""
     series = _series(known)
     found = [
         _forecast(Resource.DISK, dict(subject).get("mountpoint", ""), of, series.get(("disk_size", subject), ()))
@@ -88,10 +89,22 @@ def forecasts(known: Mapping[tuple[str, Subject, date], DayValue]) -> list[Forec
     if memory:
         size = series.get((values.HOST_MEMORY_SIZE.name, ()), ())
         found.append(_forecast(Resource.MEMORY, "of the host", memory, size, peak=True))
-    backup = series.get((values.BACKUP_SIZE.name, ()), ())
-    if backup:
-        found.append(_forecast(Resource.BACKUP, "set", backup, ()))
+    found += _of_backups(series)
     return sorted(found, key=lambda one: (one.earliest or date.max, one.resource, one.name))
+
+
+def _of_backups(series: Mapping[tuple[str, Subject], Sequence[DayValue]]) -> Iterator[Forecast]:
+    """Of the newest set, which has no end, and of all of them, which end with the disk that they are on."""
+    newest, store, free = (
+        series.get((measure.name, ()), ()) for measure in (values.BACKUP_SIZE, values.BACKUP_STORE, values.BACKUP_FREE)
+    )
+    if newest:
+        yield _forecast(Resource.BACKUP, "set", newest, ())
+    if store:
+        left = free[-1].last if free else None
+        taken = store[-1].last or 0.0
+        # What others write there takes of the same room, so only how much there is now is known.
+        yield _line(Resource.BACKUP, "store", _levels(store), None if left is None else taken + left)
 
 
 def _series(known: Mapping[tuple[str, Subject, date], DayValue]) -> dict[tuple[str, Subject], list[DayValue]]:
@@ -107,9 +120,15 @@ def _forecast(
 ) -> Forecast:
     ends = {one.day: one.last for one in sizes}
     size = ends[max(ends)] if ends else None
-    days = [(one.day, level) for one in used if (level := one.peak if peak else one.last) is not None]
-    if size is not None:
-        days = _since_resized(days, ends, size)
+    days = _levels(used, peak=peak)
+    return _line(resource, name, days if size is None else _since_resized(days, ends, size), size)
+
+
+def _levels(used: Sequence[DayValue], *, peak: bool = False) -> list[tuple[date, float]]:
+    return [(one.day, level) for one in used if (level := one.peak if peak else one.last) is not None]
+
+
+def _line(resource: Resource, name: str, days: Sequence[tuple[date, float]], size: float | None) -> Forecast:
     now = days[-1][1] if days else 0.0
     line = trend([float(day.toordinal()) for day, _ in days], [level for _, level in days])
     if line is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops import __version__, human
 from sutazai_ops.capacity import report_model as m
+from sutazai_ops.capacity.forecast import Resource
 from sutazai_ops.capacity.kpis import Source, Verdict
 from sutazai_ops.capacity.methods import METHODS
 from sutazai_ops.capacity.sizing import Confidence, Kind
@@ -279,7 +280,11 @@ def _steps(material: Material) -> Iterator[m.Step]:
             yield m.Step(what=_resize_words(one), effect=_effect(one))
     for forecast in material.forecasts:
         if forecast.earliest is not None:
-            what = f"make room on {forecast.resource} {forecast.name}, or make it larger"
+            what = (
+                "keep fewer backup sets, or put their store on a larger disk"
+                if forecast.resource is Resource.BACKUP
+                else f"make room on {forecast.resource} {forecast.name}, or make it larger"
+            )
             yield m.Step(what=what, effect=f"otherwise {forecast.sentence}")
     for result in material.results:
         if result.verdict is Verdict.UNKNOWN and result.kpi.kind is not Source.COST:

@@ -157,6 +157,8 @@ def _values() -> Iterator[DayValue]:
         yield _value(values.DISK, day, 240e9 + 0.1e9 * wave, data)
         yield _value(values.DISK_SIZE, day, 960e9, data)
         yield _value(values.BACKUP_SIZE, day, (1.9 + 0.03 * number) * 1e9)
+        yield _value(values.BACKUP_STORE, day, (15.2 + 0.24 * number) * 1e9)
+        yield _value(values.BACKUP_FREE, day, 720e9)
         requests = 410 * weekday * wave
         yield _value(values.REQUESTS, day, requests, (("service", "backend"),))
         for share, agent in ((0.4, "ai-engineer"), (0.25, "code-improver"), (0.35, "qa-validator")):

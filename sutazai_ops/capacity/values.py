@@ -64,6 +64,8 @@ DISK_SIZE = Measure(
     name="disk_size", kind=Kind.LEVEL, query=f"max by (mountpoint) (node_filesystem_size_bytes{{{_DISKS}}})"
 )
 BACKUP_SIZE = Measure(name="backup_size", kind=Kind.LEVEL, query="max(sutazai_backup_size_bytes)")
+BACKUP_STORE = Measure(name="backup_store", kind=Kind.LEVEL, query="max(sutazai_backup_store_bytes)")
+BACKUP_FREE = Measure(name="backup_free", kind=Kind.LEVEL, query="max(sutazai_backup_store_free_bytes)")
 EGRESS = Measure(
     name="egress",
     kind=Kind.COUNT,
@@ -85,8 +87,8 @@ MODEL_SECONDS = Measure(
 )
 TOKENS = Measure(name="tokens", kind=Kind.COUNT, query="sum by (model, kind) (increase(llm_tokens_total[1h]))")
 MEASURES = (
-    *(HOST_MEMORY, HOST_MEMORY_SIZE, HOST_CPU, HOST_CPU_SIZE, DISK, DISK_SIZE, BACKUP_SIZE),
-    *(EGRESS, REQUESTS, TASKS, TASK_SECONDS, MODEL_SECONDS, TOKENS),
+    *(HOST_MEMORY, HOST_MEMORY_SIZE, HOST_CPU, HOST_CPU_SIZE, DISK, DISK_SIZE),
+    *(BACKUP_SIZE, BACKUP_STORE, BACKUP_FREE, EGRESS, REQUESTS, TASKS, TASK_SECONDS, MODEL_SECONDS, TOKENS),
 )
 
 Subject = tuple[tuple[str, str], ...]

@@ -130,6 +130,40 @@ def test_memory_and_backups_are_told_of_too():
     assert found[Resource.BACKUP].sentence == "backup set grows by 1.0 GB a day"
 
 
+class TestTheWholeStoreOfBackups:
+    """All sets together, with the room that is left beside them for an end."""
+
+    def store(self, taken: list[float], free: list[float]) -> Forecast:
+        values = [value("backup_store", number, level, ()) for number, level in enumerate(taken)]
+        left = [value("backup_free", number, level, ()) for number, level in enumerate(free)]
+        (found,) = forecasts(known(*values, *left))
+        return found
+
+    def test_it_is_full_where_it_has_grown_by_what_is_free(self):
+        found = self.store([GB * (10 + number) for number in range(14)], [GB * (113 - number) for number in range(14)])
+        assert (found.now, found.size) == (23 * GB, 123 * GB)
+        assert found.likely == FIRST + timedelta(days=113)
+        assert found.sentence == "backup store grows by 1.0 GB a day and is full about 2027-01-22"
+
+    def test_what_others_write_beside_it_takes_of_its_room_and_of_none_of_its_days(self):
+        free = [GB * (500 - 30 * number) for number in range(14)]
+        found = self.store([GB * (10 + number) for number in range(14)], free)
+        assert (len(found.days), found.size) == (14, (23 + 110) * GB)
+
+    def test_once_retention_takes_as_much_away_as_is_added_it_has_no_day(self):
+        grown = [GB * min(10 + number * 5, 45) for number in range(30)]
+        assert self.store(grown[7:], [GB * 100] * 23).sentence == "backup store neither grows nor shrinks for sure"
+        found = self.store(grown, [GB * 100] * 30)
+        assert (found.likely, found.latest) == (None, None)
+        assert found.sentence.endswith(
+            f"neither grows nor shrinks for sure, and is full on {found.earliest} at the earliest"
+        )
+
+    def test_without_the_room_it_has_no_end(self):
+        found = self.store([GB * (10 + number) for number in range(14)], [])
+        assert (found.size, found.sentence) == (None, "backup store grows by 1.0 GB a day")
+
+
 class TestHowManyMoreServicesFit:
     """By what is used, by what is promised, and which of them is the end of it."""
 

@@ -84,6 +84,15 @@ class TestBackups:
         assert found["backup_verified_age_seconds"] == 3 * 86_400 - 1
         assert (found["backup_size_bytes"], found["backup_duration_seconds"]) == (17, 61)
 
+    def test_all_sets_together_and_the_room_beside_them_are_told(self, store):
+        assert figures(self.collect(store))["backup_store_bytes"] == 0
+        for number in range(3):
+            commit(store, number)
+        found = figures(self.collect(store))
+        assert found["backup_store_bytes"] == 3 * found["backup_size_bytes"]
+        free = os.statvfs(store.folder)
+        assert found["backup_store_free_bytes"] == pytest.approx(free.f_bavail * free.f_frsize, rel=0.1)
+
     def test_sets_are_counted_by_what_they_are_worth(self, store):
         verify(store, commit(store, 0))
         verify(store, commit(store, 1), Outcome.CORRUPT)

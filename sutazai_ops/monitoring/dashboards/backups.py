@@ -48,8 +48,10 @@ def backups(rulebook: Rulebook) -> Dashboard:
                     ),
                     Panel(
                         title="Size",
-                        description="Of the newest set.",
-                        queries=(Query("sutazai_backup_size_bytes", "size"),),
+                        description="Of the newest set, and of all sets together.",
+                        queries=(
+                            Query("sutazai_backup_size_bytes", "newest"), Query("sutazai_backup_store_bytes", "all"),
+                        ),
                         unit="bytes", low=0, empty_when=NONE_YET,
                     ),
                     Panel(

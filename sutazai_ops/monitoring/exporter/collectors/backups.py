@@ -1,4 +1,5 @@
-"""What the store of backups holds: how old its newest set and its newest proven one are, how large, how long it took.
+"""What the store of backups holds: how old its newest set and its newest proven one are, how large, how long it took,
+how much all sets take together, and how much room is left for more.
 
 Read from the sets themselves, not from what was written down of them.
 """
@@ -8,14 +9,16 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sutazai_ops.backups import Outcome
+from sutazai_ops.disk import free_bytes
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.exporter.measured import Measured, Round
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from sutazai_ops.backups import BackupSet, Store
 
@@ -46,7 +49,7 @@ class BackupsCollector:
         self._store, self._is_scheduled, self._now = store, is_scheduled, now
 
     def collect(self) -> Round:
-        """List them; sets that were copied from elsewhere are left out.
+        """List them; sets that were copied from elsewhere take room and are left out of all else.
 
         Raises:
             OpsError: when the store cannot be looked into.
@@ -61,7 +64,14 @@ class BackupsCollector:
             Measured("sutazai_backup_sets", counts[state], {"state": state}) for state in sorted({*STATES.values()})
         ]
         scheduled = Measured("sutazai_backup_scheduled", float(self._is_scheduled))
-        return Round((scheduled, *sets, *self._newest([one for one in own if one.summary and not one.problem])))
+        newest = self._newest([one for one in own if one.summary and not one.problem])
+        return Round((scheduled, *sets, *self._room(listing.sets), *newest))
+
+    def _room(self, sets: Sequence[BackupSet]) -> Iterator[Measured]:
+        taken = sum(one.summary.stored_bytes for one in sets if one.summary)
+        yield Measured("sutazai_backup_store_bytes", float(taken))
+        with suppress(OpsError):
+            yield Measured("sutazai_backup_store_free_bytes", float(free_bytes(self._store.folder)))
 
     def _newest(self, usable: list[BackupSet]) -> Iterator[Measured]:
         verified = [one for one in usable if one.outcome is Outcome.VERIFIED]
