@@ -37,8 +37,10 @@ def test_what_nobody_renews_goes_and_what_was_said_for_that_case_stands_in_its_p
     board.put("probe", [Measured("sutazai_probe_state", 1, {"state": "ok"})], 60, then=[Measured("unknown", 1)])
     clock.now += 60
     assert values(board) == [(DEPTH, 1), ("sutazai_probe_state", 1)]
+    assert [metric for metric, _ in board.lines()] == [DEPTH, "sutazai_probe_state"]
     clock.now += 0.1
     assert values(board) == [("unknown", 1)]
+    assert list(board.lines()) == [("unknown", "unknown 1.0\n")]
 
 
 def test_an_age_grows_until_it_is_put_again():
@@ -47,6 +49,7 @@ def test_an_age_grows_until_it_is_put_again():
     board.put_age("probe", "sutazai_probe_age_seconds", service="shop")
     clock.now += 12.5
     assert values(board) == [("sutazai_probe_age_seconds", 12.5)]
+    assert list(board.lines()) == [("sutazai_probe_age_seconds", 'sutazai_probe_age_seconds{service="shop"} 12.5\n')]
     board.put_age("probe", "sutazai_probe_age_seconds", service="shop")
     assert values(board) == [("sutazai_probe_age_seconds", 0)]
 

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sutazai_ops.monitoring.exporter.measured import Measured
 from sutazai_ops.monitoring.exporter.tallies import Tallies
-from sutazai_ops.monitoring.exporter.text import Writer
+from sutazai_ops.monitoring.exporter.text import lines_of, page
 
 NAMES = {
     "sutazai_drift_findings": ("service",),
@@ -49,17 +49,17 @@ def same(one: dict[tuple[object, ...], float], other: dict[tuple[object, ...], f
 
 
 @given(figures(), figures())
-def test_what_is_written_is_read_again_also_after_another_scrape(first, second):
-    writer = Writer()
-    for measured in (first, second, first):
-        assert same(read(writer.write(measured, [])), meant(measured))
+def test_what_is_written_is_read_again_whoever_measured_it(first, second):
+    known = {(one.name, *one.labels.items()) for one in first}
+    second = [one for one in second if (one.name, *one.labels.items()) not in known]
+    assert same(read(page([*lines_of(first), *lines_of(second)])), meant([*first, *second]))
 
 
 def test_what_the_library_counts_is_written_as_the_library_would():
     tallies = Tallies()
     tallies.observe("sutazai_probe_duration_seconds", 0.3, service="web", probe="http")
     tallies.count("sutazai_notifications_total", 2, receiver='a "hook"')
-    text = Writer().write([], tallies.families())
+    text = page(tallies.lines())
     found = read(text)
     labels = (("probe", "http"), ("service", "web"))
     assert found["sutazai_probe_duration_seconds_bucket", ("le", "0.5"), *labels] == 1
@@ -70,7 +70,30 @@ def test_what_the_library_counts_is_written_as_the_library_would():
     assert "# TYPE sutazai_probe_duration_seconds histogram" in text
 
 
-def test_each_metric_says_once_what_it_is():
-    both = [Measured("sutazai_drift_findings", 1, {"service": name}) for name in ("a", "b")]
-    lines = Writer().write(both, []).splitlines()
+SERIES = st.tuples(st.sampled_from(["web", "db"]), st.sampled_from(["http", "tcp"]))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["observe", "count", "forget"]), SERIES, st.floats(0, 40))))
+def test_after_whatever_was_counted_and_forgotten_what_is_written_is_what_the_library_knows(acts):
+    tallies = Tallies()
+    for act, (service, probe), value in acts:
+        if act == "observe":
+            tallies.observe("sutazai_probe_duration_seconds", value, service=service, probe=probe)
+        elif act == "count":
+            tallies.count("sutazai_exporter_errors_total", value, collector=service)
+        else:
+            tallies.forget(service=service)
+            tallies.forget(collector=probe)
+    library = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in tallies.families()
+        for sample in family.samples
+    }
+    assert read(page(tallies.lines())) == library
+
+
+def test_each_metric_says_once_what_it_is_whoever_measured_it():
+    each = [lines_of([Measured("sutazai_drift_findings", 1, {"service": name})]) for name in ("a", "b")]
+    lines = page([one for found in each for one in found]).splitlines()
     assert [line.split()[1] for line in lines if line.startswith("#")] == ["HELP", "TYPE"]
+    assert len(lines) == 4

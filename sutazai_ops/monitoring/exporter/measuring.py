@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops import __version__
 from sutazai_ops.errors import OpsError
+from sutazai_ops.monitoring.exporter import text
 from sutazai_ops.monitoring.exporter.board import Board
 from sutazai_ops.monitoring.exporter.collectors import collectors_for
 from sutazai_ops.monitoring.exporter.collectors.engine import Kills
@@ -21,7 +22,6 @@ from sutazai_ops.monitoring.exporter.families import families
 from sutazai_ops.monitoring.exporter.measured import Measured
 from sutazai_ops.monitoring.exporter.schedule import FIRST_WITHIN, Schedule, Work
 from sutazai_ops.monitoring.exporter.tallies import Tallies
-from sutazai_ops.monitoring.exporter.text import Writer
 from sutazai_ops.monitoring.exporter.watched import Watched
 from sutazai_ops.monitoring.probes import ProbeState
 from sutazai_ops.monitoring.probes.names import probe_names
@@ -64,7 +64,6 @@ class Measuring:
         self.watch = watch
         self.board = Board()
         self.tallies = Tallies()
-        self._writer = Writer()
         self.schedule = Schedule()
         self.services: Sequence[Service] = ()
         self.probes: dict[str, WatchedProbe] = {}
@@ -109,7 +108,7 @@ class Measuring:
 
     def text(self) -> str:
         """The same as Prometheus reads it."""
-        return self._writer.write(self.board.measured(), self.tallies.families())
+        return text.page([*self.board.lines(), *self.tallies.lines()])
 
     def waiting(self) -> str:
         """What has never been measured yet; empty when everything has been."""

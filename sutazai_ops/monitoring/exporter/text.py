@@ -1,7 +1,7 @@
 """Figures as text for Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format.
 
-The client library writes the same, at thirty microseconds a line; a platform of three hundred services has eleven
-thousand. What stands before a value is the same from one scrape to the next, so that it is made once.
+A platform of three hundred services has eleven thousand lines. Whoever measures has its own lines written when it has
+measured, once, and a scrape puts together what stands.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.monitoring.exporter.families import known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from prometheus_client.core import Metric as Family
+    from collections.abc import Iterable, Mapping
 
     from sutazai_ops.monitoring.exporter.measured import Measured
 
@@ -22,57 +20,42 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ESCAPED_IN_HELP = str.maketrans({"\\": r"\\", "\n": r"\n"})
 ESCAPED = ESCAPED_IN_HELP | str.maketrans({'"': r"\""})
 
-Key = tuple[str, tuple[tuple[str, str], ...]]
+Lines = tuple[str, str]
+"""Of which metric, as in `metrics.yaml`, and its lines, each with its end."""
 
 
-class Writer:
-    """Writes figures down, and remembers how the names of the last ones are written."""
-
-    def __init__(self) -> None:
-        self._starts: Mapping[Key, str] = {}
-
-    def write(self, measured: Iterable[Measured], families: Iterable[Family]) -> str:
-        """All figures, the single ones and those that the client library counts."""
-        starts: dict[Key, str] = {}
-        lines = [*self._of_measured(measured, starts), *self._of_families(families, starts), ""]
-        # Names of what is no longer measured are forgotten.
-        self._starts = starts
-        return "\n".join(lines)
-
-    def _of_measured(self, measured: Iterable[Measured], starts: dict[Key, str]) -> Iterator[str]:
-        by_name: dict[str, list[Measured]] = {}
-        for one in measured:
-            by_name.setdefault(one.name, []).append(one)
-        for name, ones in by_name.items():
-            metric = known(name)
-            yield _head(name, metric.help, str(metric.kind))
-            for one in ones:
-                yield self._start(name, one.labels, starts) + _number(one.value)
-
-    def _of_families(self, families: Iterable[Family], starts: dict[Key, str]) -> Iterator[str]:
-        for family in families:
-            yield _head(
-                f"{family.name}_total" if family.type == "counter" else family.name, family.documentation, family.type
-            )
-            for sample in family.samples:
-                yield self._start(sample.name, sample.labels, starts) + _number(sample.value)
-
-    def _start(self, name: str, labels: Mapping[str, str], starts: dict[Key, str]) -> str:
-        key = (name, tuple(labels.items()))
-        start = self._starts.get(key) or _start_of(name, labels)
-        starts[key] = start
-        return start
+def page(lines: Iterable[Lines]) -> str:
+    """All lines, those of a metric together below what it is, as the format wants them."""
+    by_metric: dict[str, list[str]] = {}
+    for metric, text in lines:
+        by_metric.setdefault(metric, []).append(text)
+    return "".join(text for metric, texts in by_metric.items() for text in (_head(metric), *texts))
 
 
-def _head(name: str, description: str, kind: str) -> str:
-    return f"# HELP {name} {description.translate(ESCAPED_IN_HELP)}\n# TYPE {name} {kind}"
+def lines_of(measured: Iterable[Measured]) -> tuple[Lines, ...]:
+    """Single figures, written."""
+    by_metric: dict[str, list[str]] = {}
+    for one in measured:
+        by_metric.setdefault(one.name, []).append(line(start(one.name, one.labels), one.value))
+    return tuple((metric, "".join(texts)) for metric, texts in by_metric.items())
 
 
-def _start_of(name: str, labels: Mapping[str, str]) -> str:
+def start(name: str, labels: Mapping[str, str]) -> str:
+    """What stands before the value."""
     if not labels:
         return f"{name} "
     shown = ",".join(f'{label}="{text.translate(ESCAPED)}"' for label, text in sorted(labels.items()))
     return f"{name}{{{shown}}} "
+
+
+def line(start: str, value: float) -> str:
+    """One figure."""
+    return f"{start}{_number(value)}\n"
+
+
+def _head(metric: str) -> str:
+    found = known(metric)
+    return f"# HELP {metric} {found.help.translate(ESCAPED_IN_HELP)}\n# TYPE {metric} {found.kind}\n"
 
 
 def _number(value: float) -> str:
