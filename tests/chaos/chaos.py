@@ -5,13 +5,16 @@
     python tests/chaos/chaos.py --faults kill --with remediation --out chaos.md
 
 Beside the remediation stand nobody at all, and a plain restart-when-unhealthy loop, over the same faults and under the
-same traffic. Needs root, a Docker engine and the images of tests/images. It starts an engine of its own, makes a
-platform there, and takes both away, so that what it breaks, disk and daemon among it, nobody else uses.
+same traffic. Needs root, a Docker engine and the images of tests/images. It starts two engines of its own, one for the
+remediation and one for the others, makes a platform on each, and takes all of it away, so that what it breaks, disk and
+daemon among it, nobody else uses.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import shutil
 import signal
 import sys
@@ -20,6 +23,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,10 +33,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "docker"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import docker
+import psycopg
+import requests
 from build import CACHE, ImageRegistry
-from chaos_apart import Daemon, is_within, run_apart
-from chaos_faults import FAULTS, Fault
-from chaos_healers import HEALERS
+from chaos_apart import Apart, Daemon, images_of_the_platform, is_within
+from chaos_faults import FAULTS, Fault, works
+from chaos_healers import HEALERS, Healer
 from chaos_platform import Broken, await_true
 from chaos_table import Came, markdown
 from chaos_traffic import Traffic
@@ -43,8 +49,9 @@ from sinks import mailbox, webhook
 SETTLES_SECONDS = 400
 """Until a platform on which nothing is broken any more is well, a rate over five minutes among it."""
 TASKS_END_SECONDS = 90
-AFTERMATH_SECONDS = 30
 REPAIR_ENDS_SECONDS = 120
+LOOK_SECONDS = 5
+UNMEASURED = (AssertionError, OSError, docker.errors.DockerException, requests.RequestException, psycopg.Error)
 PACES = {
     "quick": "Quick: thresholds of what is broken fire in the round in which they break; playbooks wait for 20 s.",
     "real": "The packaged playbooks; thresholds of what is broken fire in the round in which they break.",
@@ -52,26 +59,68 @@ PACES = {
 
 
 def main() -> None:
-    # Ended from outside, it takes its platform away all the same.
+    # Ended from outside, it takes its platforms away all the same.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     asked = _asked()
-    if not is_within():
-        sys.exit(run_apart(sys.argv[1:]))
-    wanted = {name: FAULTS[name] for name in asked.faults}
-    came = []
+    sys.exit(_break_all(asked) if is_within() else _run_apart(asked))
+
+
+def _run_apart(asked: argparse.Namespace) -> int:
+    """Run the harness on engines of its own, beside each other, and print what they come to."""
+    began, images = datetime.now(UTC), images_of_the_platform()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        runs = []
+        for healers in filter(None, (asked.healers[:1], asked.healers[1:])):
+            arguments = ["--faults", ",".join(asked.faults), "--with", ",".join(healers), "--pace", asked.pace]
+            arguments += ["--rows", str(folder / f"{len(runs)}.jsonl")]
+            arguments += ["--keep", str(asked.keep.resolve() / healers[0])] if asked.keep else []
+            runs.append(stack.enter_context(Apart(arguments, images)))
+        ended = False
+        while not ended:
+            time.sleep(LOOK_SECONDS)
+            ended = all(one.process.poll() is not None for one in runs)
+            rows = [row for file in sorted(folder.iterdir()) for row in file.read_text().splitlines()]
+            came = [Came(**json.loads(row)) for row in rows]
+            if asked.out:
+                asked.out.write_text(markdown(came, _about(asked.pace, began)))
+    print(markdown(came, _about(asked.pace, began)))
+    return int(any(one.process.returncode for one in runs))
+
+
+def _about(pace: str, began: datetime) -> str:
+    now = datetime.now(UTC)
+    return (
+        f"Measured on {began:%d %B %Y} from {began:%H:%M} to {now:%H:%M} UTC on {os.cpu_count()} processors, which did"
+        f" {os.getloadavg()[2]:.1f} things at once in its last quarter of an hour. {PACES[pace]}"
+    )
+
+
+def _break_all(asked: argparse.Namespace) -> int:
+    """Break one platform in every way, for each healer; returns how often that could not be done."""
+    wanted, failed = {name: FAULTS[name] for name in asked.faults}, 0
     with _platform(is_quick=asked.pace == "quick") as platform, Traffic(platform.address_of_users) as traffic:
+        assert await_true(lambda: works(traffic), SETTLES_SECONDS), "no task is done, though nothing is broken yet"
         if "locks" in wanted:
             platform.begin_reports(len(asked.healers))
         for healer in asked.healers:
             for name, fault in wanted.items():
                 print(f"{datetime.now(UTC):%H:%M:%S} {name}, {healer}: {fault.what}", flush=True)
-                came.append(_break(platform, traffic, name, fault, healer))
-                print(f"    {came[-1]}", flush=True)
-                if asked.out:
-                    asked.out.write_text(markdown(came, PACES[asked.pace]))
+                try:
+                    came = _break(platform, traffic, fault, healer)
+                except UNMEASURED as error:
+                    # One fault that cannot be measured takes none of the others away.
+                    print(f"    {name}, {healer} was not measured: {error!r}", flush=True)
+                    failed += 1
+                    platform.put_right()
+                    continue
+                print(f"    {came}", flush=True)
+                if asked.rows:
+                    with asked.rows.open("a") as rows:
+                        rows.write(json.dumps(asdict(came)) + "\n")
         if asked.keep:
             shutil.copytree(platform.home, asked.keep, ignore=shutil.ignore_patterns("backups", "secrets"))
-    print(markdown(came, PACES[asked.pace]))
+    return failed
 
 
 def _asked() -> argparse.Namespace:
@@ -81,11 +130,13 @@ def _asked() -> argparse.Namespace:
         "--with", dest="healers", type=_some_of(HEALERS), default=list(HEALERS), help=f"some of {', '.join(HEALERS)}"
     )
     parser.add_argument("--pace", choices=PACES, default="quick")
-    parser.add_argument("--out", type=Path, help="a file for the table, as Markdown")
-    parser.add_argument(
-        "--keep", type=Path, help="a folder for the home folder of the platform, with its ledger and logs"
-    )
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, help="a file for the table, as Markdown; it grows row by row")
+    parser.add_argument("--keep", type=Path, help="a new folder for the platforms' home folders, with ledger and logs")
+    parser.add_argument("--rows", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.keep and asked.keep.exists():
+        parser.error(f"{asked.keep} is there already")
+    return asked
 
 
 def _some_of(known: Collection[str]) -> Callable[[str], list[str]]:
@@ -101,7 +152,7 @@ def _some_of(known: Collection[str]) -> Callable[[str], list[str]]:
     return read
 
 
-def _break(platform: Broken, traffic: Traffic, name: str, fault: Fault, with_whom: str) -> Came:
+def _break(platform: Broken, traffic: Traffic, fault: Fault, with_whom: str) -> Came:
     """Break it, watch what becomes of it, mend it, and count."""
     assert await_true(platform.is_well, SETTLES_SECONDS), "the platform does not become well"
     first_task = len(traffic.tasks)
@@ -110,7 +161,7 @@ def _break(platform: Broken, traffic: Traffic, name: str, fault: Fault, with_who
             begun, at = time.monotonic(), datetime.now(UTC)
             healer.begin(begun, fault.target)
             whole = False
-            while time.monotonic() - begun < min(fault.lasts, healer.patience) and not whole:
+            while time.monotonic() - begun < _patience(fault, healer) and not whole:
                 broke.keep()
                 healer.look(at)
                 if healer.is_done and time.monotonic() - begun > 60:
@@ -120,13 +171,13 @@ def _break(platform: Broken, traffic: Traffic, name: str, fault: Fault, with_who
             ended = time.monotonic()
         if whole:
             # A repair is seen to help after its polls; and what is restarted besides is, by now.
-            time.sleep(AFTERMATH_SECONDS)
+            time.sleep(healer.aftermath)
             await_true(lambda: healer.look(at) or not healer.is_busy, REPAIR_ENDS_SECONDS)
         healer.look(at)
     asked, failed = traffic.during(begun, ended)
     await_true(platform.is_well, SETTLES_SECONDS)
     return Came(
-        fault=name,
+        fault=fault.what,
         healer=with_whom,
         observed=ended - begun,
         detected=healer.detected,
@@ -138,6 +189,12 @@ def _break(platform: Broken, traffic: Traffic, name: str, fault: Fault, with_who
         failed=failed,
         lost=_lost(platform, traffic.tasks[first_task:]),
     )
+
+
+def _patience(fault: Fault, healer: Healer) -> float:
+    """For how long it is watched at the most."""
+    is_waited_for = fault.ends_by_itself or healer.detected is not None
+    return fault.lasts if is_waited_for else min(fault.lasts, healer.patience)
 
 
 def _lost(platform: Broken, tasks: list[int]) -> int:

@@ -18,8 +18,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 import docker
 from build import build, references
@@ -49,21 +51,41 @@ DAEMON_STARTS_SECONDS = 60
 LAYER_BYTES = 200_000_000
 
 
-def run_apart(arguments: list[str]) -> int:
-    """Run the harness with an engine of its own; returns how it ended."""
+class Apart:
+    """The harness once more, with an engine of its own, until it is taken away."""
+
+    def __init__(self, arguments: Sequence[str], images: Sequence[str]) -> None:
+        """Start it; it runs beside whoever made it."""
+        self._folder = Path(tempfile.mkdtemp(prefix="chaos-engine-", dir="/var/tmp"))
+        with (self._folder / "disk").open("wb") as disk:
+            disk.truncate(DISK_BYTES)
+        subprocess.run(["mkfs.ext4", "-q", disk.name], check=True)
+        outside = {key: text for key, text in os.environ.items() if key != "DOCKER_HOST"}
+        program = [sys.executable, str(Path(sys.argv[0]).resolve()), *arguments]
+        self._saved = subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE)
+        assert self._saved.stdout is not None
+        with self._saved.stdout:
+            self.process = subprocess.Popen(
+                [*NAMESPACES, "bash", "-c", SET_UP, "chaos", *program],
+                env=outside | {WITHIN: str(self._folder)},
+                stdin=self._saved.stdout,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The kernel ends all that it started with it.
+        for one in (self.process, self._saved):
+            one.kill()
+            one.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def images_of_the_platform() -> list[str]:
+    """The images that its services run, built on the engine that others share."""
     shared = docker.from_env(timeout=600)
-    images = [build(shared, name) for name in sorted({recipe_for(one) for one in references(PACKAGED_PLATFORM)})]
-    folder = Path(tempfile.mkdtemp(prefix="chaos-engine-", dir="/var/tmp"))
-    with (folder / "disk").open("wb") as disk:
-        disk.truncate(DISK_BYTES)
-    subprocess.run(["mkfs.ext4", "-q", disk.name], check=True)
-    environment = {key: text for key, text in os.environ.items() if key != "DOCKER_HOST"} | {WITHIN: str(folder)}
-    command = [*NAMESPACES, "bash", "-c", SET_UP, "chaos", sys.executable, str(Path(sys.argv[0]).resolve()), *arguments]
-    try:
-        with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as saved:
-            return subprocess.run(command, env=environment, stdin=saved.stdout, check=False).returncode
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return [build(shared, name) for name in sorted({recipe_for(one) for one in references(PACKAGED_PLATFORM)})]
 
 
 def is_within() -> bool:

@@ -28,6 +28,9 @@ DISK = Path("/var/lib/docker")
 AGE_OF_IMAGE = timedelta(days=2)
 POISON = 8
 """Entries that no agent can finish: more than there are agents."""
+POISON_ROUNDS = 5
+LEAKS_AFTER_SECONDS = 25
+"""The roll-out is over by then; and three times within the two minutes that are looked back on, the kernel ends it."""
 
 
 @dataclass
@@ -51,6 +54,8 @@ class Fault:
     """A context: broken inside, and mended as a person would mend it at its end."""
     lasts: float = 180.0
     """How long it is watched, at the most, until the harness mends it."""
+    ends_by_itself: bool = False
+    """Whether Docker is expected to mend it, so that it is watched for as long where nobody does anything."""
 
     def broken(self, platform: Broken, traffic: Traffic):
         """The context."""
@@ -133,7 +138,14 @@ def poison(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
     for number in range(POISON):
         task = {"id": 10**12 + number, "prompt": "poison", "queued_at": time.time()}
         platform.redis("RPUSH", "agent:tasks", json.dumps(task))
-    yield Broke(lambda: _works(traffic))
+    yield Broke(lambda: works(traffic))
+    # What an agent has in hand just now it gives back.
+    for _ in range(POISON_ROUNDS):
+        _take_poison(platform)
+        time.sleep(1)
+
+
+def _take_poison(platform: Broken) -> None:
     for key in ("agent:tasks", *platform.redis("KEYS", "agent:working:*").split()):
         for entry in platform.redis("LRANGE", key, "0", "-1").splitlines():
             if "poison" in entry:
@@ -146,16 +158,16 @@ def _behave(platform: Broken, service: str, port: int) -> None:
         platform.fault(service, None, port)
 
 
-def _works(traffic: Traffic) -> bool:
+def works(traffic: Traffic) -> bool:
     """Whether a task that is given now is done before the queue would be called old."""
     task = traffic.give_task()
     return task is not None and await_true(lambda: traffic.state_of(task) == "done", 15)
 
 
 def bad_release(platform: Broken, _traffic: Traffic) -> Iterator[Broke]:
-    """A release that is well at first, and takes more and more memory from its start."""
+    """A release that is well while it is rolled out, and then takes more and more memory after each start."""
     good = f"{{<<: *agent-environment, AGENT_NAME: {LEAKY}}}"
-    bad = f"{{<<: *agent-environment, AGENT_NAME: {LEAKY}, FAULT: leak}}"
+    bad = good.replace("}", f', FAULT: leak, FAULT_AFTER: "{LEAKS_AFTER_SECONDS}"}}')
     platform.edit("core.yaml", good, bad)
     done = platform.ops("deploy", "--yes", "--services", LEAKY)
     print(f"    the release: {(done.stdout + done.stderr).strip()[-300:]}", flush=True)
@@ -211,14 +223,14 @@ def _restarts(platform: Broken, service: str) -> tuple[int, str]:
 FAULTS = {
     "kill": Fault("the backend is killed", "backend", kill),
     "hang": Fault("the backend answers nobody any more", "backend", hang, 240),
-    "crash-loop": Fault("an agent ends five seconds after each start", LOOPING, crash_loop, 300),
-    "leak": Fault("the backend leaks until the kernel ends it", "backend", leak, 240),
+    "crash-loop": Fault("an agent ends five seconds after each start", LOOPING, crash_loop),
+    "leak": Fault("the backend leaks until the kernel ends it", "backend", leak, 240, ends_by_itself=True),
     "disk": Fault("the disk of the engine is filled by what has no name", HOST, disk, 240),
     "locks": Fault("a report locks the table that everybody needs", "postgres", locks, 300),
     "poison": Fault("the queue is stuffed with what no agent can finish", "redis", poison, 240),
-    "bad-release": Fault("a release leaks from its start", LEAKY, bad_release, 300),
+    "bad-release": Fault("a release leaks once it is rolled out", LEAKY, bad_release, 300),
     "prometheus": Fault("Prometheus is killed", "prometheus", prometheus),
     "postgres": Fault("PostgreSQL is killed, with all that stand on it", "postgres", postgres),
     "flap": Fault("an agent is away for a quarter of a minute, again and again", FLAPPING, flap, 240),
-    "daemon": Fault("the Docker daemon is started again", "backend", daemon, 240),
+    "daemon": Fault("the Docker daemon is started again", "backend", daemon, 240, ends_by_itself=True),
 }

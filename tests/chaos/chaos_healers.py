@@ -21,6 +21,9 @@ from sutazai_ops.ledger import Ledger, RepairEntry
 from sutazai_ops.remediation.seeing import last_seen
 
 SEES_WITHIN_SECONDS = 120
+CHECKED_SECONDS = 85
+"""After which each health check of the platform has failed as often as it has to, to be called unhealthy, and the loop
+has looked: four of them, each of four seconds and a quarter of a minute apart."""
 
 
 @dataclass
@@ -32,7 +35,9 @@ class Healer:
     actions: list[str] = field(default_factory=list)
     given_to_a_person: float | None = None
     patience: float = math.inf
-    """Seconds after which nothing is to be expected of it."""
+    """Seconds after which nothing is to be expected of it, where it has seen nothing."""
+    aftermath: float = 0.0
+    """Seconds after all is whole in which it may still do more."""
     target: str = ""
     begun: float = field(default_factory=time.monotonic)
     is_done: bool = False
@@ -51,7 +56,7 @@ class Healer:
 @contextmanager
 def nobody(_platform: Broken) -> Iterator[Healer]:
     """The mode `off`, with nothing that watches."""
-    yield Healer(patience=30)
+    yield Healer(patience=20)
 
 
 @contextmanager
@@ -60,7 +65,8 @@ def naive_loop(platform: Broken) -> Iterator[Healer]:
 
     Every five seconds it restarts every container that its health check calls unhealthy, or that is not running.
     """
-    healer, stopped = Healer(verdict="restart whatever is unhealthy", patience=150), threading.Event()
+    healer = Healer(verdict="restart whatever is unhealthy", patience=CHECKED_SECONDS, aftermath=10)
+    stopped = threading.Event()
 
     def restart_what_is_unhealthy() -> None:
         while not stopped.wait(5):
@@ -92,7 +98,7 @@ class Remediation(Healer):
     """`sutazai-ops remediation watch` in the mode `act`, and what the ledger has of it."""
 
     def __init__(self, ledger: Ledger) -> None:
-        super().__init__()
+        super().__init__(aftermath=20)
         self.log = ledger.incidents
 
     def look(self, begun: datetime) -> None:

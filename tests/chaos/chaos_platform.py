@@ -100,8 +100,17 @@ class Broken(Watched):
             (self.home / "playbooks.yaml").write_text(quick_playbooks())
             self.environment["SUTAZAI_REMEDIATION__PLAYBOOKS"] = str(self.home / "playbooks.yaml")
         self.must("deploy", "--yes", "--services", ",".join(self.deployed))
-        self.containers()["ollama"].exec_run(["ollama", "pull", "tinyllama"])
+        self.containers()["ollama"].exec_run(["ollama", "pull", self._model()])
         self.must("backup", "run")
+
+    def _model(self) -> str:
+        """The one that its applications ask: without it each task ends, and none is done."""
+        environment = self.containers()["backend"].attrs["Config"]["Env"]
+        return next(one.partition("=")[2] for one in environment if one.startswith("OLLAMA_MODEL="))
+
+    def put_right(self) -> None:
+        """Have all of it run as it is meant to."""
+        self.must("deploy", "--yes", "--services", ",".join(self.deployed))
 
     def begin_reports(self, count: int) -> None:
         """Begin so many reports that will lock a table at their turn."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sutazai_ops import human
+from sutazai_ops.remediation.situation import NOTHING
 
 DAY = 86_400.0
 MONTH_BUDGET_SECONDS = 43.2 * 60
@@ -18,8 +19,9 @@ NOTE = """
 *Detected*: from the fault to the first sign of it (the threshold that breaks; the first restart of the loop). *Whole
 after*: until users are served and the target does its work; `not within …` where it was not, after which the harness
 mended it by hand. *Budget*: the time lost to users, by the share of requests that failed, of the month's 43 minutes at
-99.9 %. *Data lost*: tasks that were accepted and are neither done nor anywhere. *Actions a day*: those that were done
-where the fault is over or a person has it, else at the pace that was seen.
+99.9 %. *Data lost*: tasks that were accepted and are neither done nor anywhere. *Actions a day*: those that were done,
+where the fault is over or a person has it; else `at this pace` those of a day in which it would go on as was seen. What
+found nothing to do is no action.
 """
 
 
@@ -51,17 +53,25 @@ class Came:
     @property
     def actions_a_day(self) -> float:
         """At this pace, or what was done where it is over."""
-        over = self.whole or self.given_to_a_person is not None
-        return len(self.actions) if over else len(self.actions) * DAY / self.observed
+        return len(self._done) if self.is_over else len(self._done) * DAY / self.observed
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is done about it."""
+        return self.whole or self.given_to_a_person is not None
+
+    @property
+    def _done(self) -> list[str]:
+        return [one for one in self.actions if not one.endswith(f"({NOTHING})")]
 
 
-def markdown(came: Sequence[Came], pace: str) -> str:
-    """The table, each fault's rows beneath each other, and what its columns mean."""
+def markdown(came: Sequence[Came], about: str) -> str:
+    """The table, each fault's rows beneath each other, what it was measured on, and what its columns mean."""
     faults = list(dict.fromkeys(one.fault for one in came))
     beneath = sorted(came, key=lambda one: faults.index(one.fault))
     rows = [COLUMNS, ["---"] * len(COLUMNS), *(_row(one) for one in beneath)]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return f"# What becomes of what is broken\n\n{pace}\n\n" + "\n".join(lines) + "\n" + NOTE
+    return f"# What becomes of what is broken\n\n{about}\n\n" + "\n".join(lines) + "\n" + NOTE
 
 
 def _row(one: Came) -> list[str]:
@@ -75,7 +85,7 @@ def _row(one: Came) -> list[str]:
         f"{one.failed} of {one.asked}",
         f"{one.budget_spent:.1%}",
         "none" if not one.lost else human.count(one.lost, "task"),
-        f"{one.actions_a_day:,.0f}",
+        f"{one.actions_a_day:,.0f}" + ("" if one.is_over or not one.actions_a_day else " at this pace"),
     ]
 
 

@@ -28,6 +28,12 @@ def test_what_is_over_or_a_persons_costs_what_it_cost_and_all_else_goes_on_for_a
     assert came().actions_a_day == 1
     assert came(whole=False, given_to_a_person=30.0).actions_a_day == 1
     assert came(whole=False).actions_a_day == 1440
+    assert "| 1,440 at this pace |" in markdown([came(whole=False)], "")
+    assert "| 1 |" in markdown([came()], "")
+
+
+def test_what_found_nothing_to_do_is_no_action_of_a_day():
+    assert came(actions=["restart a (helped)", "dead-letter b (nothing to do)"]).actions_a_day == 1
 
 
 def test_what_was_done_several_times_is_counted_and_what_was_not_mended_is_said():

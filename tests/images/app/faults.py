@@ -1,4 +1,5 @@
-"""How the application is made to misbehave: by FAULT at its start, or by `POST /faults` while it runs.
+"""How the application is made to misbehave: by FAULT at its start, or so many seconds later as FAULT_AFTER says, or by
+`POST /faults` while it runs.
 
 `fail`   every answer is a 500, `/health` too
 `slow`   every answer and every task takes as much longer as SLOW_SECONDS says, 0.4 by default
@@ -42,6 +43,12 @@ class Faults:
             self._answering.set()
         if kind == "leak":
             threading.Thread(target=self._leak, daemon=True).start()
+
+    def begin_after(self, seconds: float, kind: str | None) -> None:
+        """Misbehave so many seconds from now."""
+        later = threading.Timer(seconds, self.begin, [kind])
+        later.daemon = True
+        later.start()
 
     def wait_while_hanging(self) -> None:
         """Return once no `hang` is on."""

@@ -18,7 +18,11 @@ PORTS = {"backend": 8000, "frontend": 8501, "agent": 8080}
 
 def main() -> None:
     role = sys.argv[1] if len(sys.argv) > 1 else "agent" if "AGENT_NAME" in os.environ else "backend"
-    FAULTS.begin(os.environ.get("FAULT") or None)
+    fault, after = os.environ.get("FAULT") or None, float(os.environ.get("FAULT_AFTER") or 0)
+    if after:
+        FAULTS.begin_after(after, fault)
+    else:
+        FAULTS.begin(fault)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
