@@ -8,9 +8,9 @@ On one PostgreSQL 18 out of the wheel, and on each of two databases of `BENCH_GB
 - `rows`: many narrow rows and a GIN index: pgbench's accounts, and events of JSON and hashes. This was the only one
   until the first was added. Counting, and building indexes, cost most here.
 
-In turn, and the pair that is compared most closely three times: the plan's `pg_dump | gzip`, a bare
-`pg_dump -Fc -Z0 | zstd -3 -T0`, and ours with its exact row counts, hashing and fsync, started as a process of its own;
-then `gunzip | psql` and our restore. Of what is measured three times the medians are shown. CPU is that of the whole
+In turn: the plan's `pg_dump | gzip`; three times a bare `pg_dump -Fc -Z0 | zstd -3 -T0`, and ours with its exact row
+counts, hashing and fsync, started as a process of its own; the first again, since a machine's speed drifts; then
+`gunzip | psql` and our restore. Of what is measured more than once the medians are shown. CPU is that of the whole
 machine meanwhile (user and system of all processes, from /proc/stat), so the server's part is in it: run nothing else.
 Each measurement waits until the machine is quiet and the disk has what was written before. Our peak memory is that of
 our process, at a tenth of the size and at all of it.
@@ -229,12 +229,13 @@ def measure(backups: Backups, home: Path, kind: str) -> None:
     fill(server, kind, "large", 1.0)
     environment = _environment(server, home)
     _, small_peak = ours(home, "small")
-    gzip = cost(shell('pg_dump large | gzip > "$OUT/plain.gz"', environment))
-    bare, mine = [], []
+    plan = shell('pg_dump large | gzip > "$OUT/plain.gz"', environment)
+    plans, bare, mine = [cost(plan)], [], []
     taken: list[tuple[str, float]] = []
     for _ in range(ROUNDS):
         bare.append(cost(shell('pg_dump -Fc -Z0 large | zstd -q -f -3 -T0 -o "$OUT/bare.zst"', environment)))
         mine.append(cost(lambda: taken.append(ours(home, "large"))))
+    plans.append(cost(plan))
     one = backups.store.find(taken[-1][0])
     manifest = one.manifest()
     subprocess.run(["createdb", "plain"], env=environment, check=True)
@@ -244,7 +245,7 @@ def measure(backups: Backups, home: Path, kind: str) -> None:
     archive = one.folder / archive_of(manifest, "postgres", "large").path
     with backups.bench() as bench:
         back = cost(lambda: restore_database(server, database, archive, "back", bench))
-    zstd, own, peak = median(bare), median(mine), max(peak for _, peak in taken)
+    gzip, zstd, own, peak = median(plans), median(bare), median(mine), max(peak for _, peak in taken)
     version = manifest.services["postgres"].version
     print(f"\n{kind}: PostgreSQL {version}, raw dump {manifest.raw_bytes / 1e9:.2f} GB, {manifest.rows:,} rows")
     for what, value in (
