@@ -223,6 +223,11 @@ def judge(service: str, days: Sequence[ServiceDay], limit: int, copies: int = 1)
     if killed_at:
         words = f"it was killed at {_memory(killed_at)}, so whether {size} are enough was never measured"
         return replace(said, sentence=words)
+    line = _growth(counted, copies)
+    ahead = reached(line, limit, float(counted[-1].day.toordinal()), GROWTH_DAYS)[1] if line else None
+    if ahead is not None:
+        words = f"so far it used at most {_memory(peak)}, and it grows: {size} are reached {_in_days(ahead)}"
+        return replace(said, holds=False, sentence=words)
     tight = "" if peak * PEAK_HEADROOM <= limit else ", with little to spare"
     words = f"{size} would have held: at most {_memory(peak)} were used, {peak / limit * 100:.0f} % of it{tight}"
     return replace(said, holds=True, sentence=words)
@@ -239,8 +244,7 @@ def _evidence(regime: Regime, copies: int) -> tuple[Evidence, Trend | None]:
         return Evidence(), None
     memory, cpu = total_use([one.memory for one in days]), total_use([one.cpu for one in days])
     peaks = [one.memory.spread.peak / copies for one in days]
-    line = trend([float(one.day.toordinal()) for one in days], peaks)
-    grows = line is not None and line.rises and line.slope.likely * GROWTH_DAYS > GROWTH_MATTERS * max(peaks)
+    line = _growth(days, copies)
     throttled = [one.throttled for one in days if one.throttled is not None]
     found = Evidence(
         days=len(days),
@@ -258,9 +262,18 @@ def _evidence(regime: Regime, copies: int) -> tuple[Evidence, Trend | None]:
         kills=sum(one.kills for one in days),
         throttled=sum(throttled) if throttled else None,
         held_back=sum(throttled) / copies / (cpu.measured * SLICE_SECONDS) if throttled and cpu.measured else 0.0,
-        growth=line.slope.likely if grows and line else None,
+        growth=line.slope.likely if line else None,
     )
-    return found, line if grows else None
+    return found, line
+
+
+def _growth(days: Sequence[ServiceDay], copies: int) -> Trend | None:
+    """The line of the daily peaks of one container, where they grow for sure and by so much that it matters."""
+    peaks = [one.memory.spread.peak / copies for one in days]
+    line = trend([float(one.day.toordinal()) for one in days], peaks)
+    if line is None or not line.rises or line.slope.likely * GROWTH_DAYS <= GROWTH_MATTERS * max(peaks):
+        return None
+    return line
 
 
 def _each(use: Use, share: float, copies: int) -> float | None:
@@ -365,8 +378,11 @@ def _growth_words(growth: Trend, now: Size, last: date) -> str:
     _, likely, _ = reached(growth, now.memory, float(last.toordinal()), 365)
     if likely is None:
         return words
-    when = f"in about {human.count(round(likely), 'day')}" if round(likely) else "by now"
-    return f"{words}; its limit is reached {when}"
+    return f"{words}; its limit is reached {_in_days(likely)}"
+
+
+def _in_days(ahead: float) -> str:
+    return f"in about {human.count(round(ahead), 'day')}" if round(ahead) else "by now"
 
 
 def _too_little(days: Sequence[ServiceDay], regime: Regime) -> str:

@@ -10,10 +10,12 @@ person has to decide, such as a tag that moved, fails the model that it is about
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from sutazai_ops.engines import Act
 from sutazai_ops.errors import OpsError
 from sutazai_ops.models.manifest import Purpose, Wanted, read_manifest, server_of
 from sutazai_ops.monitoring.servers import is_ollama
@@ -48,8 +50,10 @@ CHECKS = {
     FITS: "It fits in memory beside those that are warmed before it, with every context that may be open at once.",
     NEEDED: "No service names it in vain.",
 }
-UNCHANGED = "unchanged"
-"""How a materialization of a service says that nothing was done to it."""
+NOT_STARTED = frozenset({Act.UNCHANGED, Act.REMOVE})
+"""What a roll-out may do to a service that leaves its memory as it was, or nobody to ask."""
+LOOKED_BACK = timedelta(days=1)
+"""By a sensor that has never looked: whoever rolls the platform out first often does so before Dagster runs."""
 
 
 def defs(settings: Settings, platform: Platform) -> dg.Definitions:
@@ -247,23 +251,45 @@ def _judge(fleet: "Fleet", selected: Collection[dg.AssetCheckKey]) -> Iterator[d
 
 
 def _after_roll_out(service: Service, settings: Settings) -> dg.SensorDefinition:
-    @dg.asset_sensor(
-        asset_key=dg.AssetKey(["platform", service.name]),
+    @dg.sensor(
         job_name=JOB,
         name=f"preload_after_{_name(service.name).replace('.', '_').replace('-', '_')}",
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING if settings.runs_by_itself else dg.DefaultSensorStatus.STOPPED,
-        description=f"Has the models ready after each roll-out that has changed {service.name}; on by itself only where"
-        " SUTAZAI_ENVIRONMENT is production.",
+        description=f"Has the models ready after each roll-out that has changed {service.name}, whoever made it; on by"
+        " itself only where SUTAZAI_ENVIRONMENT is production.",
+        tags=TAGS,
     )
-    def after_roll_out(_context: dg.SensorEvaluationContext, event: dg.EventLogEntry) -> dg.RunRequest | dg.SkipReason:
-        made = event.asset_materialization
-        act = made.metadata.get("act") if made else None
-        if act is not None and act.value == UNCHANGED:
-            return dg.SkipReason(f"{service.name} was not changed by its roll-out")
-        return dg.RunRequest(run_key=f"{event.run_id}:{event.timestamp}", tags=TAGS | {"ops/service": service.name})
+    def after_roll_out(context: dg.SensorEvaluationContext, operations: Operations) -> dg.SensorResult | dg.SkipReason:
+        now = datetime.now(UTC)
+        since = datetime.fromisoformat(context.cursor) if context.cursor else now - LOOKED_BACK
+        try:
+            # The ledger has those of a terminal, too, which Dagster knows nothing of.
+            rolled_out = operations.open().ledger.deployments_between(since, now)
+        except OpsError as error:
+            return dg.SkipReason(f"it is not known what was rolled out: {error.what}")
+        newest = next((one for one in reversed(rolled_out) if _has_changed(service.name, one.steps)), None)
+        asked = (
+            []
+            if newest is None
+            else [
+                dg.RunRequest(
+                    run_key=f"{service.name}:{newest.release}:{newest.finished_at:%Y%m%dT%H%M%S.%f}",
+                    tags=TAGS | {"ops/service": service.name},
+                )
+            ]
+        )
+        return dg.SensorResult(
+            run_requests=asked,
+            skip_reason=None if asked else f"{service.name} was not changed by a roll-out since {since:%Y-%m-%d %H:%M}",
+            cursor=now.isoformat(),
+        )
 
     return after_roll_out
+
+
+def _has_changed(service: str, steps: Sequence[Mapping[str, Any]]) -> bool:
+    return any(step["service"] == service and step["act"] not in NOT_STARTED for step in steps)
 
 
 def _open(operations: Operations) -> "Fleet":

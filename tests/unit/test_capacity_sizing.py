@@ -153,6 +153,13 @@ def test_processors_are_at_most_halved_at_once():
 class TestTheLimitThatThePlanAsksFor:
     """256 MB for every agent."""
 
+    def test_one_that_grows_into_it_is_told_when(self):
+        leaks = days(14, lambda number: (100 + 10 * number) * MIB)
+        judged = judge("agent", leaks, int(256 * MIB))
+        assert (judged.holds, judged.days_over) == (False, 0)
+        assert judged.sentence == ("so far it used at most 230 MiB, and it grows: 256 MiB are reached in about 3 days")
+        assert judge("agent", leaks, int(1024 * MIB)).holds is True
+
     @pytest.mark.parametrize(("peak", "holds"), [(150, True), (300, False)])
     def test_it_is_judged_by_what_was_used(self, peak: int, holds: bool):
         assert judge("agent", days(14, peak * MIB), int(256 * MIB)).holds is holds

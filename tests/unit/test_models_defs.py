@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import dagster as dg
 import pytest
 from ollama import Ollama as StandIn
 from ollama_house import MANIFEST, House, serving_ollama
 
+from sutazai_ops.errors import OpsError
 from sutazai_ops.installation import Installation
+from sutazai_ops.ledger.entries import DeploymentEntry
 from sutazai_ops.models.defs import JOB, defs
 from sutazai_ops.models.pins import Lock, write_lock
 from sutazai_ops.orchestration import Operations
@@ -195,20 +199,51 @@ def test_the_schedule_and_the_sensor_run_by_themselves_in_production_alone(house
         assert schedule.default_status.value == sensor.default_status.value == status
 
 
-def test_a_roll_out_that_changed_the_server_is_followed_by_a_preload_and_one_that_did_not_is_not(house):
+def rolled_out(number: int, act: str, service: str = "ollama") -> DeploymentEntry:
+    steps = [{"service": service, "act": act, "because": ""}]
+    return DeploymentEntry(number, "core", datetime.now(UTC), 1, "done", steps=steps)
+
+
+def test_a_roll_out_that_changed_the_server_is_followed_by_one_preload_and_one_that_did_not_by_none(house):
     here = house.here()
+    OPENED[:] = [here]
     (sensor,) = defs(here.settings, here.platform).sensors
-    key = dg.AssetKey(["platform", "ollama"])
-    with dg.instance_for_test() as instance:
-        context = dg.build_sensor_context(instance=instance, definitions=None)
-        for act, wanted in (("create", 1), ("unchanged", 0), ("recreate", 1)):
-            event = dg.AssetMaterialization(key, metadata={"act": act})
-            instance.report_runless_asset_event(event)
-            told = sensor.evaluate_tick(
-                dg.build_sensor_context(instance=instance, cursor=context.cursor, sensor_name=sensor.name)
-            )
-            assert len(told.run_requests) == wanted
-            context = dg.build_sensor_context(instance=instance, cursor=told.cursor)
+    cursor = None
+
+    def look() -> list[str]:
+        nonlocal cursor
+        context = dg.build_sensor_context(cursor=cursor, resources={"operations": Opened()})
+        told = sensor.evaluate_tick(context)
+        cursor = told.cursor or cursor
+        return [one.run_key for one in told.run_requests]
+
+    # Before Dagster ran, by a command of a terminal.
+    here.ledger.record_deployment(rolled_out(1, "create"))
+    (first,) = look()
+    assert look() == []
+    here.ledger.record_deployment(rolled_out(2, "unchanged"))
+    here.ledger.record_deployment(rolled_out(3, "recreate", "backend"))
+    here.ledger.record_deployment(rolled_out(3, "remove"))
+    assert look() == []
+    here.ledger.record_deployment(rolled_out(4, "recreate"))
+    (second,) = look()
+    assert first != second
+    assert look() == []
+
+
+def test_a_ledger_that_cannot_be_read_has_nothing_passed_over(house, monkeypatch):
+    here = house.here()
+    OPENED[:] = [here]
+    (sensor,) = defs(here.settings, here.platform).sensors
+
+    def gone(*_: object) -> None:
+        raise OpsError("the ledger is locked")
+
+    monkeypatch.setattr(type(here.ledger), "deployments_between", gone)
+    context = dg.build_sensor_context(cursor="2026-11-01T00:00:00+00:00", resources={"operations": Opened()})
+    told = sensor.evaluate_tick(context)
+    assert (told.run_requests, told.cursor) == ([], "2026-11-01T00:00:00+00:00")
+    assert told.skip_message == "it is not known what was rolled out: the ledger is locked"
 
 
 def test_a_manifest_that_is_wrong_keeps_nothing_else_from_loading_and_the_job_says_where(house):
