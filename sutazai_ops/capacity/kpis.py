@@ -271,14 +271,21 @@ def _of_counters(kpi: Kpi, material: Material) -> Result:
             return _of_ratio(kpi, counts["good"], counts["total"], days, material)
         case Source.MEAN:
             return _of_ratio(kpi, counts["sum"], counts["count"], days, material)
-        case Source.ESTIMATE:
-            each = kpi.minutes_each or 0.0
-            hours = counts["count"] / days * MONTH_DAYS * each / 60
-            words = f"an estimate: {counts['count']:,.0f} tasks in {days} days, if each takes a person {each:g} minutes"
-            return _judged(kpi, hours, days, material, words)
         case _:
-            words = f"{counts['count']:,.0f} in {days} days"
-            return _judged(kpi, counts["count"] / days, days, material, words)
+            return _of_days(kpi, counts["count"], days, material)
+
+
+def _of_days(kpi: Kpi, count: float, days: int, material: Material) -> Result:
+    """What came to an end a day, or would have taken a person so many hours in a month."""
+    passed = _passed(kpi, material)
+    if passed < 1:
+        words = f"{count:,.0f} so far, and less than a day says nothing of a day"
+        return Result(kpi, Verdict.INSUFFICIENT, coverage=_covered(days, material), sentence=words)
+    if kpi.kind is not Source.ESTIMATE:
+        return _judged(kpi, count / passed, days, material, f"{count:,.0f} in {passed:.3g} days")
+    each = kpi.minutes_each or 0.0
+    words = f"an estimate: {count:,.0f} tasks in {passed:.3g} days, if each takes a person {each:g} minutes"
+    return _judged(kpi, count / passed * MONTH_DAYS * each / 60, days, material, words)
 
 
 def _of_votes(kpi: Kpi, up: float, down: float, days: int, material: Material) -> Result:
@@ -324,10 +331,19 @@ def _judged(kpi: Kpi, value: float, days: int, material: Material, words: str) -
 
 def _sum(kpi: Kpi, key: str, material: Material) -> tuple[float, int]:
     """All that one counter counted, and on how many days it was there."""
+    known = [value.value for value in _known(kpi, key, material) if value.value is not None]
+    return sum(known), len(known)
+
+
+def _passed(kpi: Kpi, material: Material) -> float:
+    """How many days the tasks were counted in: of the one that has not ended, as much as had passed of it."""
+    return sum(value.passed for value in _known(kpi, "count", material))
+
+
+def _known(kpi: Kpi, key: str, material: Material) -> list[DayValue]:
     name = measure_name(kpi.name, key)
     found = [material.values[name, (), day] for day in material.days if (name, (), day) in material.values]
-    known = [value.value for value in found if value.value is not None]
-    return sum(known), len(known)
+    return [value for value in found if value.known]
 
 
 def _covered(days: int, material: Material) -> float:

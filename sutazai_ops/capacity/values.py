@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from sutazai_ops.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date
 
 
 class Kind(StrEnum):
@@ -127,6 +128,12 @@ class DayValue:
     def last(self) -> float | None:
         """Of the last hour that was measured."""
         return self.known[-1] if self.known else None
+
+    @property
+    def passed(self) -> float:
+        """How much of the day had passed when it was computed: a share of it."""
+        began = datetime.combine(self.day, time(), UTC)
+        return min(1.0, max(0.0, (self.computed_at - began) / timedelta(days=1)))
 
     @property
     def label(self) -> dict[str, str]:

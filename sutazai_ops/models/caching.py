@@ -92,7 +92,8 @@ def read_log(path: Path) -> list[Question]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path.name} cannot be read: {error}", where=str(path)) from None
+        why = (error.strerror or str(error)) if isinstance(error, OSError) else "it is no text"
+        raise BadInput(f"{path.name} cannot be read: {why[0].lower()}{why[1:]}", where=str(path)) from None
     found = []
     for number, line in enumerate(lines, 1):
         if line.strip():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -30,13 +30,13 @@ def of(name: str, days: int = 10, **hourly: float) -> Result:
     return judge(KPIS[name], Material(DAYS, {(one.measure, (), one.day): one for one in values}))
 
 
-def host(cpu: float, days: int = 10) -> Result:
+def host(of: str, share: float, days: int = 10) -> Result:
     values = [
         value(name, day, level, Kind.LEVEL)
         for day in DAYS[:days]
-        for name, level in (("host_cpu", cpu * 8), ("host_cpu_size", 8.0))
+        for name, level in ((f"host_{of}", share * 8), (f"host_{of}_size", 8.0))
     ]
-    return judge(KPIS["cpu"], Material(DAYS, {(one.measure, (), one.day): one for one in values}))
+    return judge(KPIS[of], Material(DAYS, {(one.measure, (), one.day): one for one in values}))
 
 
 def cost(amount: float, away: float | None, currency: str = "USD") -> Result:
@@ -68,8 +68,15 @@ CASES = {
         (journeys(0.9995, 0.3), "insufficient"),
         (journeys(None), "unknown"),
     ],
-    "cpu": [(host(0.5), "met"), (host(0.05), "missed"), (host(0.9), "missed"), (host(0.5, 4), "insufficient")],
-    "memory": [],
+    **{
+        of: [
+            (host(of, 0.55), "met"),
+            (host(of, 0.05), "missed"),
+            (host(of, 0.9), "missed"),
+            (host(of, 0.55, 4), "insufficient"),
+        ]
+        for of in ("cpu", "memory")
+    },
     "cost-per-request": [
         (cost(0.005, 0.002), "met"),
         (cost(0.015, 0.002), "missed"),
@@ -98,8 +105,10 @@ CASES = {
 }
 
 
-def test_every_metric_of_the_plan_is_tried():
-    assert CASES.keys() == KPIS.keys()
+@pytest.mark.parametrize("name", KPIS)
+def test_every_metric_of_the_plan_is_seen_with_each_verdict(name):
+    assert {"met", "missed", "insufficient"} <= {str(result.verdict) for result, _ in CASES[name]}
+    assert judge(KPIS[name], NOTHING).verdict == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +150,24 @@ def test_hours_saved_are_an_estimate_with_its_assumption():
     # 1200 tasks a day, 36,000 in thirty days, six minutes each.
     assert result.value == pytest.approx(3600)
     assert result.sentence == "an estimate: 12,000 tasks in 10 days, if each takes a person 6 minutes"
+
+
+@pytest.mark.parametrize(("hours", "verdict"), [(30, "met"), (12, "insufficient")])
+def test_of_a_day_that_has_not_ended_only_what_has_passed_counts(hours, verdict):
+    days = DAYS[: -(-hours // 24)]
+    now = datetime.combine(FIRST, time(), UTC) + timedelta(hours=hours)
+    values = {}
+    for number, day in enumerate(days):
+        seen = tuple(50.0 if number * 24 + hour < hours else None for hour in range(24))
+        name = measure_name("tasks", "count")
+        values[name, (), day] = DayValue(name, (), day, Kind.COUNT, "q", seen, None, now)
+    result = judge(KPIS["tasks"], Material(days, values))
+    assert result.verdict == verdict
+    if verdict == "met":
+        assert result.value == pytest.approx(1200)
+        assert result.sentence == "1,500 in 1.25 days"
+    else:
+        assert result.sentence == "600 so far, and less than a day says nothing of a day"
 
 
 def test_another_currency_is_one_clear_sentence():
