@@ -22,7 +22,7 @@ from sutazai_ops.deployment.plan import make_plan
 from sutazai_ops.deployment.release import Outcome, assemble
 from sutazai_ops.deployment.replace import point_proxy_at, replace_start_first
 from sutazai_ops.engines import Act, Network, NoEngine, Order, State
-from sutazai_ops.errors import OpsError, Refused
+from sutazai_ops.errors import BadInput, OpsError, Refused
 from sutazai_ops.platform import Tier
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def carry_out(
         if phase in release.phases
     ]
     for order in orders:
-        here.engine.check(order)
+        _check(here, release, order)
     here.engine.ensure_networks(_networks(here, release))
     for order in orders:
         here.engine.pull(order, progress)
@@ -121,6 +121,16 @@ def carry_out(
         well.add(phase)
     here.releases.make_current(release.number)
     return tuple(done)
+
+
+def _check(here: Deployments, release: Release, order: Order) -> None:
+    """Have the engine read what would be run; what it refuses stands in the person's own file, and makes no release."""
+    try:
+        here.engine.check(order)
+    except BadInput as error:
+        here.releases.discard(release.number)
+        written = (phase.file for phase in here.platform.phases if phase.name == order.file.stem)
+        raise BadInput(error.what, where=str(next(written, error.where)), remedy=error.remedy) from None
 
 
 def _keep_what_was_done(here: Deployments, release: Release, phases: set[str]) -> None:

@@ -10,6 +10,7 @@ changed, and going back makes a new one.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -280,6 +281,14 @@ class Releases:
                 where=str(folder),
                 remedy="nothing was changed; make room or let this user write there, and deploy again",
             ) from None
+
+    def discard(self, number: int) -> None:
+        """Take a release away again of which nothing was made yet; one that anything was made of stays."""
+        current = self.current()
+        if not self.record(number).outcomes and (current is None or current.number != number):
+            # Gone at once for whoever lists the releases, though removing it takes as long as it takes.
+            gone = (self.folder / str(number)).rename(self.folder / f".{number}.{os.getpid()}")
+            shutil.rmtree(gone)
 
     def conclude(self, number: int, phase: str, outcome: Outcome) -> None:
         """Write down what the roll-out of a phase came to."""

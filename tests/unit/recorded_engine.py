@@ -10,13 +10,13 @@ import yaml
 
 from sutazai_ops.engines import Capacity, Container, Endpoint, Health, Network, Observed, Order, State, Usage
 from sutazai_ops.engines.labels import RELEASE, SPEC
-from sutazai_ops.errors import CommandFailed, Unreachable
+from sutazai_ops.errors import BadInput, CommandFailed, Unreachable
 from sutazai_ops.platform import Platform, Service
 from sutazai_ops.progress import Progress
 
 
 class RecordedEngine:
-    """Runs whatever it is told to, but for images that are broken."""
+    """Runs whatever it is told to, but for images that are broken, and phases that are refused with what is said."""
 
     name = "recorded"
 
@@ -24,6 +24,7 @@ class RecordedEngine:
         self.platform, self.broken, self.missing = platform, set(broken), set(missing)
         self.projects: dict[str, dict[str, tuple[Container, ...]]] = {}
         self.done: list[str] = []
+        self.refused: dict[str, str] = {}
         self._ids = count(1)
 
     def capacity(self) -> Capacity:
@@ -48,7 +49,8 @@ class RecordedEngine:
         self.done += [f"network {network.name}" for network in networks]
 
     def check(self, order: Order) -> None:
-        """Every file is well."""
+        if refused := self.refused.get(order.file.stem):
+            raise BadInput(refused, where=str(order.file), remedy="correct it")
 
     def pull(self, order: Order, progress: Progress) -> None:
         definitions = yaml.safe_load(order.file.read_text())["services"]

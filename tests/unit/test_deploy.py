@@ -12,7 +12,7 @@ from sutazai_ops.deployment.deployments import Deployments
 from sutazai_ops.deployment.release import Outcome
 from sutazai_ops.deployment.take_down import plan_take_down, take_down
 from sutazai_ops.engines import Act, Capacity, Network, NoEngine
-from sutazai_ops.errors import OpsError, Refused
+from sutazai_ops.errors import BadInput, OpsError, Refused
 from sutazai_ops.installation import Installation
 from sutazai_ops.progress import Silent
 from sutazai_ops.settings import DeploySettings, Loaded, Settings
@@ -77,6 +77,21 @@ def test_a_second_deployment_does_nothing_and_makes_no_release(shop):
     shop.deploy()
     assert shop.deploy().phases == ()
     assert shop.deployments.releases.numbers() == [1]
+
+
+def test_what_compose_does_not_take_is_told_with_the_persons_own_file_and_makes_no_release(shop):
+    """It named a file in the folder of releases, which nobody had written, and used up a number."""
+    shop.deploy()
+    shop.write(web="2.0")
+    shop.engine.refused["core"] = "services.web.mem_limit is no size"
+    with pytest.raises(BadInput, match="mem_limit") as told:
+        shop.deploy()
+    assert told.value.where == str(shop.folder / "core.yaml")
+    assert shop.deployments.releases.numbers() == [1]
+    shop.engine.refused.clear()
+    shop.deploy()
+    assert shop.meant() == shop.running()
+    assert shop.deployments.releases.numbers() == [2, 1]
 
 
 def test_a_phase_that_fails_is_put_back_as_a_release_of_its_own(shop):
