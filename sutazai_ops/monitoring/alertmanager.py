@@ -35,8 +35,8 @@ OUTSIDE = "(outside)"
 """Receivers of our own; a name in brackets is none that the settings take."""
 
 GROUP_WAIT_SECONDS = 10
-"""How long others of the same service are waited for. What is unknown is told within two minutes at the worst: a round
-of the exporter (33 s), a scrape and an evaluation (15 s each), 45 s of `for`, and this."""
+"""How long others of the same service are waited for: a part of the two minutes within which what is unknown is told
+(docs/monitoring.md reckons them)."""
 GROUP_INTERVAL_SECONDS = 60
 """After which further ones, and resolutions, are told."""
 WATCHDOG_SECONDS = 30

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sutazai_ops.platform import Platform, Service
 
 INTERVAL_SECONDS = 15
-"""How often each target is scraped and each rule evaluated: four times in the minute after which what is unknown is an
-alarm, so that a single scrape that fails is none."""
+"""How often each target is scraped and each rule evaluated: three times before what is unknown for half a minute is an
+alarm, so that a scrape that fails once or twice is none."""
 TIMEOUT_SECONDS = 10
 RULES = "rules/*.yml"
 """Where the rules lie, from the configuration's own folder on."""

@@ -56,6 +56,13 @@ def test_one_that_stands_still_uses_nothing_and_has_no_start():
     assert figures["health", "shop"] == "failed"
     assert not {"cpu_seconds_total", "memory_working_set_bytes", "started_timestamp_seconds"} & {n for n, _ in figures}
     assert not looked.round.missing
+    assert looked.round.bad == ("shop",)
+
+
+def test_what_runs_and_what_somebody_else_runs_is_not_bad():
+    looked = Looked(seen("shop"), seen("theirs", State.ELSEWHERE))
+    looked.figures()
+    assert looked.round.bad == ()
 
 
 def test_what_has_no_limit_has_no_figure_of_one():

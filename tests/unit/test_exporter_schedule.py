@@ -116,6 +116,18 @@ def test_a_work_that_is_hastened_is_done_at_once_and_goes_on_as_usual():
     assert len(notes) == 2
 
 
+def test_a_work_can_be_hastened_for_a_little_later():
+    work, notes = times(interval=30)
+    schedule = running(work)
+    time.sleep(0.1)
+    schedule.hasten("noting", after=0.3)
+    time.sleep(0.1)
+    at_once = len(notes)
+    time.sleep(0.4)
+    schedule.stop()
+    assert (at_once, len(notes)) == (1, 2)
+
+
 def test_a_clock_that_stood_still_makes_nothing_be_caught_up():
     now = [0.0]
     work, notes = times(interval=1)

@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import contextmanager
 from urllib.parse import quote
 
@@ -20,7 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from small_engine import SmallEngine, seen
 
 from sutazai_ops.backups.store import Store
+from sutazai_ops.engines import State
 from sutazai_ops.errors import OpsError
+from sutazai_ops.monitoring.exporter import measuring
 from sutazai_ops.monitoring.exporter.exporter import Exporter
 from sutazai_ops.monitoring.exporter.families import served
 from sutazai_ops.monitoring.exporter.measured import Measured
@@ -63,6 +66,13 @@ def alone(tmp_path):
     """On the embedded engine, where there is no Prometheus."""
     with serving(page()) as port:
         yield Little(tmp_path, SmallEngine([seen("web")], web=port), "embedded")
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def get(url: str) -> tuple[int, str, str]:
@@ -285,6 +295,43 @@ class TestRunning:
                 begun = time.monotonic()
                 little.exporter.stop()
             assert time.monotonic() - begun < 1
+
+    @pytest.fixture
+    def rounds(self, little, monkeypatch):
+        """Of the probe and of the engine, which have no turn of their own in the time of a test."""
+        monkeypatch.setattr(measuring, "AGAIN_SECONDS", 0.5)
+        of_all = little.exporter.measuring
+        of_all.follow()
+        of_all.schedule.start()
+        probe, engine = of_all.probes["probe http of web"], of_all.collectors["engine"]
+        wait_until(lambda: not of_all.waiting())
+
+        def look() -> None:
+            of_all.schedule.hasten("probe http of web")
+            of_all.schedule.hasten("engine")
+
+        yield probe, engine, look
+        of_all.stop()
+
+    def test_what_turns_bad_by_chance_is_looked_at_again_long_before_its_next_turn(self, little, rounds):
+        probe, engine, look = rounds
+        ports, well = little.engine.ports, little.engine.observed
+        little.engine.ports, little.engine.observed = {"web": free_port()}, [seen("web", State.STOPPED)]
+        look()
+        wait_until(lambda: (probe.state, engine.rounds) == ("failed", 2))
+        little.engine.ports, little.engine.observed = ports, well
+        wait_until(lambda: (probe.state, engine.rounds) == ("ok", 3))
+        assert (
+            'sutazai_service_state{phase="core",service="web",state="stopped"} 0.0' in little.exporter.measuring.text()
+        )
+
+    def test_what_stays_bad_is_looked_at_once_more_and_then_in_its_turn(self, little, rounds):
+        probe, engine, look = rounds
+        little.engine.ports, little.engine.broken = {"web": free_port()}, "no Docker engine answers"
+        look()
+        wait_until(lambda: (probe.rounds, engine.rounds) == (3, 3))
+        time.sleep(0.8)
+        assert (probe.rounds, engine.rounds) == (3, 3)
 
     def test_an_exporter_that_cannot_find_out_what_is_meant_to_run_goes_on_with_what_was(self, little, caplog):
         little.measure()

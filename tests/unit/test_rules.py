@@ -77,7 +77,7 @@ def test_no_two_rules_record_the_same_series() -> None:
 def test_an_alert_says_who_is_told_what_to_do_and_what_it_is_about() -> None:
     rule = by_alert()["service_down"]
     assert rule["expr"] == "(signal:service_down > 0) unless on (service) (signal:service_critical < 1)"
-    assert (rule["for"], rule["keep_firing_for"]) == ("45s", "1m")
+    assert (rule["for"], rule["keep_firing_for"]) == ("30s", "1m")
     assert rule["labels"] == {"severity": "page", "signal": "service_down", "playbook": "service-down"}
     assert rule["annotations"] == {
         "summary": "{{ $labels.service }} does not do its work",

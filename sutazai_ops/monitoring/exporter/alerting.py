@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from sutazai_ops.monitoring.exporter.kept import KeptAlerts
 
 EVERY_SECONDS = 10.0
-"""With figures that are half a minute old at most and 45 s of `for`, what is unknown is told within two minutes."""
+"""With figures that are half a minute old at most and half a minute of `for`, what is unknown is told within two
+minutes."""
 KEEP_SECONDS = 300.0
 """How long a sample is kept of which no signal asks for more."""
 

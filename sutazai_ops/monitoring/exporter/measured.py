@@ -26,6 +26,8 @@ class Round:
     measured: tuple[Measured, ...] = ()
     missing: tuple[str, ...] = ()
     """What could not be measured, one sentence each: lower case, no full stop, never with a secret in it."""
+    bad: tuple[str, ...] = ()
+    """What was measured and is bad, such as a service that does not run, by its name."""
 
 
 class Collector(Protocol):

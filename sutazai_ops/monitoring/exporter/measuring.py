@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sutazai_ops import __version__
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 FOR_EVER = float("inf")
 SECOND_LOOK_SECONDS = 3.0
+AGAIN_SECONDS = 10.0
+"""After how long what has turned bad is looked at once more. What passes by itself is gone from the board before it is
+scraped twice, so that no threshold has to wait for the next interval to know chance from an outage."""
 KILLS_SECONDS = 5.0
 """After how long the engine's events are followed again where they came to an end."""
 
@@ -144,7 +148,7 @@ class Measuring:
         ]
         self.probes = kept | {one.source: one for one in added}
         for one in added:
-            self.schedule.add(Work(one.source, self._interval, one.round))
+            self.schedule.add(Work(one.source, self._interval, partial(self._look, one.source, one)))
         bare = [figure for service in self.services if not service.probes for figure in unprobed(service)]
         self.board.put("services without a probe", bare, FOR_EVER)
 
@@ -157,14 +161,20 @@ class Measuring:
             name: Watched(one, self.board, self.tallies) for name, one in wanted.items() if name not in self.collectors
         }
         self.collectors = {name: one for name, one in self.collectors.items() if name in wanted} | added
-        for one in added.values():
-            self.schedule.add(Work(one.collector.name, one.collector.interval, one.round))
+        for name, one in added.items():
+            self.schedule.add(Work(name, one.collector.interval, partial(self._look, name, one)))
         intervals = {name: one.collector.interval for name, one in self.collectors.items()} | {"probes": self._interval}
         figures = [
             Measured("sutazai_exporter_cycle_interval_seconds", interval, {"collector": name})
             for name, interval in intervals.items()
         ]
         self.board.put("intervals", figures, FOR_EVER)
+
+    def _look(self, name: str, one: WatchedProbe | Watched) -> None:
+        """A round, and one more soon after where something has turned bad."""
+        one.round()
+        if one.has_turned_bad:
+            self.schedule.hasten(name, after=AGAIN_SECONDS)
 
     def _look_again(self) -> None:
         """Ask once more soon where the first answer was no good one: what was started with us was starting then."""

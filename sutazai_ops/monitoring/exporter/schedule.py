@@ -88,11 +88,11 @@ class Schedule:
             heapq.heappush(self._due, _Due(first, next(self._numbers), work))
             self._changed.notify()
 
-    def hasten(self, name: str) -> None:
-        """Do it once more right now, beside its usual turns."""
+    def hasten(self, name: str, after: float = 0.0) -> None:
+        """Do it once more right now, or after some seconds, beside its usual turns."""
         with self._changed:
             if work := self._works.get(name):
-                heapq.heappush(self._due, _Due(self._clock(), next(self._numbers), work, is_extra=True))
+                heapq.heappush(self._due, _Due(self._clock() + after, next(self._numbers), work, is_extra=True))
                 self._changed.notify()
 
     def remove(self, name: str) -> None:

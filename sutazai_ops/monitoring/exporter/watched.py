@@ -38,6 +38,9 @@ class Watched:
         """When the last round ended in which everything was measured, by `clock`."""
         self.missing: tuple[str, ...] = ()
         """What the last round could not measure."""
+        self.has_turned_bad = False
+        """Whether the last round met something bad, or could not measure something, that the one before it did."""
+        self._bad: frozenset[str] = frozenset()
         self._board = board
         self._tallies = tallies
         self._clock = clock
@@ -88,6 +91,8 @@ class Watched:
             self._tallies.count("sutazai_exporter_errors_total", collector=name)
         if not result.missing:
             self.seeing_at = self._clock()
+        bad = frozenset((*result.missing, *result.bad))
+        self.has_turned_bad, self._bad = bool(bad - self._bad), bad
         self._tell(result.missing)
         self.rounds += 1
 

@@ -63,7 +63,8 @@ class EngineCollector:
         measured = [
             figure for one in seen for figure in self._figures(wanted[one.service], one, usages.get(one.service))
         ]
-        return Round(tuple(measured), tuple(missing))
+        bad = tuple(one.service for one in seen if one.state in {State.STOPPED, State.ABSENT})
+        return Round(tuple(measured), tuple(missing), bad)
 
     def _figures(self, service: Service, seen: Observed, usage: Usage | None) -> Iterator[Measured]:
         name = service.name

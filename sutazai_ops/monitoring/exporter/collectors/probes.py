@@ -65,6 +65,8 @@ class WatchedProbe:
         self._attempts = Attempts()
         self.state: ProbeState | None = None
         """How it ended last; None before the first time."""
+        self.has_turned_bad = False
+        """Whether it was ok, and is no more since the last round."""
         self._put(ProbeState.UNKNOWN)
 
     @property
@@ -107,6 +109,7 @@ class WatchedProbe:
         if state is not self.state and (self.state is not None or state is not ProbeState.OK):
             level = logging.INFO if state is ProbeState.OK else logging.WARNING
             log.log(level, "%s %s: %s, %s", *self.labels.values(), state, because)
+        self.has_turned_bad = state is not ProbeState.OK and self.state is ProbeState.OK
         self.state = state
         self.rounds += 1
 
