@@ -59,7 +59,7 @@ MEDIAN_DAGSTER, MOST_DAGSTER = 8.0, 12.0
 BREAKS, DAGSTER_BREAKS = 4, 9
 AT_ONCE = "service_down: {for: 0s, keep_firing_for: 0s}\n"
 WAITS_FOR_NOTHING = "service-down: {persists: 0s, grace: 0s, ladder: [{act: restart, grace: 1s, polls: 1}]}\n"
-STARTS_SECONDS, REPAIRED_SECONDS = 120, 120
+STARTS_SECONDS, REPAIRED_SECONDS, WHOLE_SECONDS = 120, 120, 120
 
 
 def main() -> None:
@@ -152,6 +152,8 @@ def _platform() -> Iterator[Watched]:
 @contextmanager
 def _dagster_dev(here: Installation) -> Iterator[None]:
     """`dagster dev` as `make dev` runs it, with its sensor on, from its first look on."""
+    # A shell's background jobs ignore it, and so would Dagster, which takes its end for one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = here.settings.dagster_home
     home.mkdir(parents=True)
     shutil.copy(ROOT / "dagster.yaml", home)
@@ -170,14 +172,14 @@ def _dagster_dev(here: Installation) -> Iterator[None]:
             _await(round_file(here.settings).exists, STARTS_SECONDS)
             yield
         finally:
-            os.killpg(dev.pid, signal.SIGINT)
+            os.killpg(dev.pid, signal.SIGTERM)
             dev.wait(60)
 
 
 def _break(watched: Watched) -> None:
     """Stop a service, once nothing is broken and nothing is remembered: each break is the first of its day."""
     log = watched.here.ledger.incidents
-    judged(watched, lambda found: not any(one.incident.broken_since for one in found.values()))
+    judged(watched, lambda found: not any(one.incident.broken_since for one in found.values()), WHOLE_SECONDS)
     for one in log.open_ones():
         log.close(one.number, datetime.now(UTC), "benchmark", "")
     with watched.here.ledger._engine.begin() as connection:  # noqa: SLF001

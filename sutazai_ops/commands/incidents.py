@@ -11,6 +11,7 @@ import typer
 from sutazai_ops import human
 from sutazai_ops.errors import BadInput, Refused
 from sutazai_ops.installation import open_installation
+from sutazai_ops.remediation.verdict import Reason
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def show_incident(number: Number, *, json: AsJson = False) -> None:
     log = here.ledger.incidents
     events, repairs, verdicts = log.events_of(number), log.repairs_of(number), log.verdicts_of(number)
     facts = _facts(incident) | {"events": events, "repairs": repairs, "verdicts": verdicts}
-    terminal.show(facts, lambda: _show(terminal, incident, events, repairs, here), json=json)
+    terminal.show(
+        facts, lambda: _show(terminal, incident, events, repairs, log.last_verdicts().get(number), here), json=json
+    )
 
 
 @app.command("report")
@@ -159,6 +162,7 @@ def _show(
     incident: IncidentEntry,
     events: Sequence[IncidentEventEntry],
     repairs: Sequence[RepairEntry],
+    last: VerdictEntry | None,
     here: Installation,
 ) -> None:
     from sutazai_ops.monitoring.rules import runbook_of
@@ -183,8 +187,11 @@ def _show(
     if repairs:
         terminal.say()
         terminal.table(
-            ["repair", "by", "outcome", "note"], [[one.rung, one.actor, one.outcome, one.note] for one in repairs]
+            ["repair", "by", "outcome", "note"],
+            [[one.rung, one.actor, one.outcome or "under way", one.note] for one in repairs],
         )
     if incident.closed_at is None:
         terminal.say()
+        if last is not None and last.reason == Reason.APPROVAL:
+            terminal.say(f"agree to {last.rung}: sutazai-ops incidents approve {incident.number}")
         terminal.say(f"take it over: sutazai-ops incidents ack {incident.number}")

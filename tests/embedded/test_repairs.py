@@ -238,6 +238,7 @@ def test_what_is_proposed_is_done_once_a_person_agrees(here, watched, run):
     here.engine.stop("cache")
     found = judged(watched, lambda found: reason(found, "cache") is Reason.APPROVAL)
     number = found["cache"].incident.number
+    assert f"agree to restart: sutazai-ops incidents approve {number}" in run("incidents", "show", str(number)).stdout
     assert "restart is done in the next round" in run("incidents", "approve", str(number)).stdout
     follow(watched, lambda: [one for one in here.ledger.incidents.repairs_of(number) if one.ended_at])
     assert [one.outcome for one in here.ledger.incidents.repairs_of(number)] == ["helped"]
