@@ -9,9 +9,7 @@ Whoever changes the store holds `lock`; pinning and adding a verification write 
 
 from __future__ import annotations
 
-import gc
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -24,10 +22,10 @@ from sutazai_ops.backups.sets import PIN, VERIFICATION, BackupSet, Pin, Summary,
 from sutazai_ops.disk import flush, write_whole, writing
 from sutazai_ops.errors import BadInput, Refused
 from sutazai_ops.lock import exclusive
+from sutazai_ops.uncollected import uncollected
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
@@ -87,7 +85,7 @@ class Store:
             return _nothing(f"there is no folder {self.folder}: the first backup makes it")
         except OSError as error:
             return _nothing(f"cannot look into {self.folder}: {error.strerror}")
-        with _uncollected():
+        with uncollected():
             for folder in folders:
                 try:
                     found = read_set(folder, store)
@@ -235,21 +233,6 @@ def latest_verified(store: Store, service: str) -> BackupSet | None:
         ),
         None,
     )
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Make many values without looking for cycles among them: there are none, and looking took half of a listing.
-
-    Mercurial's `util.nogc` does the same for the same reason.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _nothing(trouble: str) -> Listing:

@@ -66,7 +66,13 @@ def _level(value: object) -> object:
     if isinstance(value, bool):
         msg = f"write a number, not {str(value).lower()}"
         raise ValueError(msg)  # noqa: TRY004  (pydantic tells it as a wrong value)
-    return parse_duration(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_duration(value)
+    except ValueError:
+        msg = f"write a number (90 % is 0.9), or a time such as 45s, not {value!r}"
+        raise ValueError(msg) from None
 
 
 Level = Annotated[float, BeforeValidator(_level), Field(allow_inf_nan=False)]

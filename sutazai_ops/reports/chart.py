@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sutazai_ops.reports import figures
@@ -47,11 +48,12 @@ class TimeAxis:
         share = (when - self.start) / (self.end - self.start)
         return round(min(max(share, 0.0), 1.0) * WIDTH, 1)
 
-    def places(self, first: datetime, step: timedelta, count: int) -> list[float]:
+    @lru_cache(maxsize=8)  # noqa: B019  (the curves of all objectives of a report lie on the same hours)
+    def places(self, first: datetime, step: timedelta, count: int) -> Sequence[float]:
         """Where `count` moments lie, of which each comes a `step` after the one before it."""
         length = self.end - self.start
         share, by = (first - self.start) / length, step / length
-        return [round(min(max(share + number * by, 0.0), 1.0) * WIDTH, 1) for number in range(count)]
+        return tuple(round(min(max(share + number * by, 0.0), 1.0) * WIDTH, 1) for number in range(count))
 
     def overlaps(self, start: datetime, end: datetime | None) -> bool:
         """Whether any of it lies within."""

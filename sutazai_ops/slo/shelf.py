@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.ledger import FactEntry, QuestionEntry
 from sutazai_ops.slo.facts import DONORS_REACH, SETTLED_AFTER, of_detail, to_detail
 from sutazai_ops.slo.questions import identity, questions
+from sutazai_ops.uncollected import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -46,9 +47,12 @@ def take_down(
 ) -> dict[str, dict[date, Fact]]:
     """The facts of these days, both ends among them, by objective and day; of all objectives for None."""
     found: dict[str, dict[date, Fact]] = {}
-    for entry in ledger.facts_between(first, last, objectives):
-        fact = of_detail(entry.objective, entry.day, entry.question, entry.detail, entry.warnings, entry.computed_at)
-        found.setdefault(entry.objective, {})[entry.day] = fact
+    with uncollected():
+        for entry in ledger.facts_between(first, last, objectives):
+            fact = of_detail(
+                entry.objective, entry.day, entry.question, entry.detail, entry.warnings, entry.computed_at
+            )
+            found.setdefault(entry.objective, {})[entry.day] = fact
     return found
 
 

@@ -113,6 +113,12 @@ def test_what_is_recorded_of_what_is_recorded_has_its_labels(tmp_path: Path) -> 
     assert [(name, rule) for _, _, name, rule in findings(path)] == [("A", "no-such-label"), ("c:d", "no-such-label")]
 
 
+@pytest.mark.parametrize("text", ["groups: []\n", "groups:\n", "groups: [{name: a}, {name: b, rules: []}]\n"])
+def test_a_file_without_any_rule_has_no_finding(tmp_path: Path, text: str) -> None:
+    (tmp_path / "none.yml").write_text(text)
+    assert lint_files([tmp_path / "none.yml"], Known(catalogue())) == ([], [])
+
+
 def test_rules_of_the_operator_are_read(tmp_path: Path) -> None:
     path = tmp_path / "resource.yaml"
     path.write_text(

@@ -178,6 +178,7 @@ def test_a_time_is_written_with_its_unit_where_the_signal_is_one(tmp_path: Path)
         ("host_cpu_high:\n  because: x\n  above: 5m", "above is a time, and the signal host_cpu is a ratio", "number"),
         ("host_cpu_high:\n  because: x\n  above: true", "write a number, not true", ""),
         ("host_cpu_high:\n  because: x\n  above: .nan", "above of the threshold", ""),
+        ("host_cpu_high:\n  because: x\n  above: 90%", "write a number (90 % is 0.9)", ""),
         ("host_cpu_high:\n  because: x\n  for: 45", "write a time with its unit", ""),
         ("host_cpu_high:\n  because: x\n  severity: pge", "'page', 'ticket' or 'none'", ""),
         ("host_cpu_high:\n  because: x\n  summary: '{servce}'", "{servce}, and host_cpu has no such label", "instance"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.errors import BadInput
@@ -118,7 +119,7 @@ def _labels(query: Query, known: Known) -> frozenset[str] | None:
 def _rules(file: YamlFile, groups: Any, place: tuple[str, ...]) -> Iterator[Query]:  # noqa: ANN401  (what a file holds)
     found: list[tuple[tuple[str | int, ...], str, dict[str, Any]]] = [
         ((*place, i, "rules", j), str(group.get("name", "")), rule)
-        for i, group in enumerate(_list(file, groups, place))
+        for i, group in enumerate(_list(file, groups or (), place))
         for j, rule in enumerate(_list(file, group.get("rules") or (), (*place, i, "rules")))
     ]
     allowed = _allowed(file, [file.line(*at) for at, _, _ in found])
@@ -147,10 +148,7 @@ def _allowed(file: YamlFile, begins: Sequence[int]) -> list[frozenset[str]]:
         while start > 0 and lines[start - 1].lstrip().startswith("#"):
             start -= 1
         starts.append(start)
-    return [
-        frozenset(_allowed_in(file, lines, start, end))
-        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)
-    ]
+    return [frozenset(_allowed_in(file, lines, start, end)) for start, end in pairwise([*starts, len(lines)])]
 
 
 def _allowed_in(file: YamlFile, lines: Sequence[str], start: int, end: int) -> Iterator[str]:
