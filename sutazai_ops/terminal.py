@@ -22,6 +22,7 @@ from sutazai_ops.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from sutazai_ops.progress import Progress
 
@@ -66,6 +67,13 @@ class Terminal:
         for row in rows:
             table.add_row(*(_word(cell) for cell in row))
         self._print_table(table)
+
+    def open(self, page: Path) -> None:
+        """Show a page in the browser of whoever sits here; where there is none, say so."""
+        import webbrowser
+
+        if not webbrowser.open(page.absolute().as_uri()):
+            self.err.print("no browser can be opened from here")
 
     def facts(self, facts: Mapping[str, object]) -> None:
         """Print names and values below each other."""

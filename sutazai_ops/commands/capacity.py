@@ -170,7 +170,7 @@ def _deliver(terminal: Terminal, made: Report, name: str, how: Format, out: Path
     terminal.say(f"{made.summary.verdict}: {made.summary.sentence}")
     terminal.facts({"report": str(path)})
     if open_:
-        typer.launch(str(path))
+        terminal.open(path)
 
 
 def _holds(verdict: bool | None) -> str:  # noqa: FBT001  (three words for three values)

@@ -272,7 +272,7 @@ def _deliver(
     terminal.say(f"{made.summary.verdict}: {made.summary.sentence}")
     terminal.facts({"report": str(path)})
     if open_:
-        typer.launch(str(path))
+        terminal.open(path)
 
 
 def _put(text: str, out: Path | None) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 
 from sutazai_ops.errors import BadInput
 from sutazai_ops.slo.report_model import PeriodKind
 
 DAY = timedelta(days=1)
+EPOCH = 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def month(text: str) -> Span:
         first = date(int(found[1]), int(found[2]), 1) if found else None
     except ValueError:
         first = None
-    if first is None:
+    if first is None or not _can_be_reckoned(first):
         raise BadInput(f"{text!r} is no month", remedy="write it as 2026-10")
     return month_of(first)
 
@@ -92,10 +93,17 @@ def between(first: date, last: date) -> Span:
     """From one day to another, both among them; raises `BadInput` where there is none."""
     if last < first:
         raise BadInput(f"there is no day from {first} to {last}", remedy="give the earlier one as --from")
+    if not (_can_be_reckoned(first) and _can_be_reckoned(last)):
+        raise BadInput(f"nothing was measured from {first} to {last}", remedy="write days as 2026-10-01")
     whole = month_of(first)
     if (whole.first, whole.end) == (first, last + DAY):
         return whole
     return Span(PeriodKind.CUSTOM, f"{spoken(first)} {first:%Y} to {spoken(last)} {last:%Y}", first, last + DAY)
+
+
+def _can_be_reckoned(day: date) -> bool:
+    """Whether there are days around it to look at; the calendar of Python ends with 9999."""
+    return EPOCH <= day.year < MAXYEAR
 
 
 def spoken(day: date) -> str:

@@ -155,3 +155,23 @@ def test_the_command_line_starts_without_the_slow_drivers():
     script = f"import sys, sutazai_ops.cli; print([name for name in {slow} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_page_is_opened_in_the_browser_that_there_is_and_where_none_is_that_is_said(tmp_path):
+    program = (
+        "from pathlib import Path; from sutazai_ops.terminal import Terminal; Terminal().open(Path('a page.html'))"
+    )
+
+    def opened(**browser: str) -> str:
+        clean = {key: value for key, value in os.environ.items() if key not in {"BROWSER", "DISPLAY"}}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=clean | {"PATH": ""} | browser, capture_output=True, text=True,
+            check=True, cwd=tmp_path,
+        )  # fmt: skip
+        return done.stdout + done.stderr
+
+    browser = tmp_path / "browser"
+    browser.write_text('#!/bin/sh\necho "shown: $1"\n')
+    browser.chmod(0o755)
+    assert opened(BROWSER=str(browser)) == f"shown: {(tmp_path / 'a page.html').as_uri()}\n"
+    assert opened() == "no browser can be opened from here\n"

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slo_days import ANSWERS, FAST, LATER, PER_STEP, UP, dead_from, fields, gap, measured, without
 
+from sutazai_ops.errors import BadInput
 from sutazai_ops.slo import period, timeline
 from sutazai_ops.slo import report_model as m
 from sutazai_ops.slo.day import STEPS, make_fact
@@ -243,6 +244,18 @@ def test_every_month_has_its_own_days_and_a_day_its_minutes_whatever_clocks_do(t
     assert one.counts.expected_minutes == days * 1440
     assert one.budget is not None
     assert one.budget.total_minutes == pytest.approx(days * 1.44)
+
+
+@pytest.mark.parametrize("text", ["9999-12", "0001-01", "1969-12", "0000-01", "2026-13", "2026-00", "October"])
+def test_a_month_that_cannot_be_reckoned_with_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="is no month"):
+        period.month(text)
+
+
+@pytest.mark.parametrize("days", [(date(1, 1, 1), date(2026, 1, 1)), (date(2026, 1, 1), date(9999, 12, 31))])
+def test_days_that_cannot_be_reckoned_with_are_refused(days: tuple[date, date]) -> None:
+    with pytest.raises(BadInput, match="nothing was measured"):
+        period.between(*days)
 
 
 def test_a_month_under_way_is_one_so_far() -> None:
