@@ -9,7 +9,7 @@ days that can still change are. A report asks nobody but the ledger: made again,
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -75,8 +75,8 @@ class ScaleConfig(dg.Config):
     """What a rule decided."""
 
     rule: str
-    decided: dict[str, Any]
-    """What the rule remembers, so that the run decides by the same."""
+    decided: str
+    """What the rule remembers, so that the run decides by the same. JSON: no map of Dagster's takes a null."""
 
 
 @dg.op(pool="repair", description="Looks again, and scales the service if that is still decided.")
@@ -89,7 +89,7 @@ def scale_if_still_decided(context: dg.OpExecutionContext, operations: Operation
         here = operations.open()
         rules = read_rules(here.platform, here.settings.capacity.autoscaling_rules)
         due = {name: rule for name, rule in rules.items() if name == config.rule}
-        memories = {config.rule: Memory.of_json(config.decided)}
+        memories = {config.rule: Memory.of_json(json.loads(config.decided))}
         for one in judge_all(here, due, memories, datetime.now(UTC)):
             entry, _ = carry_out(here, one, LoggedProgress(context.log))
             context.log.info("%s: %s, %s", one.rule.service, one.decision.because, entry.outcome if entry else "stays")
@@ -143,7 +143,7 @@ def _scale_request(one: "Judged") -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"{one.rule.name}:{decision.before}:{decision.after}:{since:%Y%m%dT%H%M%S}:{again}",
         run_config=dg.RunConfig(
-            ops={"scale_if_still_decided": ScaleConfig(rule=one.rule.name, decided=memory.as_json())}
+            ops={"scale_if_still_decided": ScaleConfig(rule=one.rule.name, decided=json.dumps(memory.as_json()))}
         ),
         tags={"ops/service": one.rule.service},
     )

@@ -72,6 +72,8 @@ class Known:
     journeys_coverage: float = 0.0
     today: date | None = None
     """The last day that has begun; None where nobody knows."""
+    is_over: bool = False
+    """Whether the last day of the report is."""
 
 
 def first_day(span: Span) -> date:
@@ -108,6 +110,7 @@ def monthly_report(head: Head, span: Span, known: Known) -> Report:
             costs=costs,
             no_cost="" if costs else NO_HOST if known.prices else NO_PRICES,
             host_used=_host_used(in_span),
+            is_over=known.is_over,
         ),
     )
 

@@ -63,6 +63,8 @@ class Material:
     no_cost: str = ""
     host_used: Mapping[str, float] = field(default_factory=dict)
     """Mean share of the host's `memory` and `cpu`, where it is known."""
+    is_over: bool = False
+    """Whether the period is, for where no fact says until when it was measured."""
 
 
 def make_report(head: Head, material: Material) -> m.Report:
@@ -73,7 +75,7 @@ def make_report(head: Head, material: Material) -> m.Report:
         label=material.span.label,
         start=material.span.first,
         end=material.span.end,
-        ended=as_of is not None and as_of >= end,
+        ended=material.is_over if as_of is None else as_of >= end,
     )
     metrics = [_metric(one) for one in material.results]
     steps = list(_steps(material))
@@ -131,6 +133,8 @@ def _summary(material: Material, metrics: Sequence[m.Metric]) -> m.Summary:
 
 def _sentence(material: Material, counted: Mapping[Verdict, int]) -> str:
     all_ = sum(counted.values())
+    if counted[Verdict.UNKNOWN] == all_ and not any(one.coverage for days in material.facts.values() for one in days):
+        return f"nothing was measured in {material.span.label}"
     parts = [
         f"{counted.get(Verdict.MET, 0)} of {all_} success metrics are met, {counted.get(Verdict.MISSED, 0)} missed"
     ]

@@ -31,7 +31,8 @@ class Period(Part):
     end: date
     """The day after the last."""
     ended: bool
-    """Whether the last day was over when the newest fact was computed; else every figure is one *so far*."""
+    """Whether the last day was over when the newest fact was computed, or is now where there is none; else every figure
+    is one *so far*."""
 
 
 class Metric(Part):

@@ -152,6 +152,7 @@ class Room:
             journeys=journeys,
             journeys_coverage=coverage,
             today=last,
+            is_over=now.date() >= span.end,
         )
         return monthly_report(Head(self.installation.settings.environment, LEDGER), span, known)
 

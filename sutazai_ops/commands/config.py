@@ -76,6 +76,8 @@ def _show_generated(terminal: Terminal, folder: Path, changed: Sequence[str]) ->
 
 def _findings(here: Installation) -> list[str]:
     """What is not wrong enough to be refused, and leaves somebody uninformed all the same."""
+    from sutazai_ops.capacity import room_of
+    from sutazai_ops.capacity.rules import read_rules
     from sutazai_ops.generated import stale_files
     from sutazai_ops.models.fleet import Fleet
     from sutazai_ops.monitoring.alertmanager import who_is_not_told
@@ -83,6 +85,10 @@ def _findings(here: Installation) -> list[str]:
     from sutazai_ops.monitoring.scrape import out_of_reach
     from sutazai_ops.monitoring.thresholds import read_rulebook
 
+    # What is wrong in them is refused here, and not only by the report of the month.
+    room = room_of(here, list(here.platform))
+    read_rules(here.platform, here.settings.capacity.autoscaling_rules)
+    _ = room.kpis, room.prices
     found = [
         *who_is_not_told(here.settings.alerts),
         *out_of_reach(here.platform),

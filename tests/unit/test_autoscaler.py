@@ -13,7 +13,7 @@ from small_engine import SmallEngine, container, seen
 from sutazai_ops.capacity import autoscaler
 from sutazai_ops.capacity.autoscaler import Memory, carry_out, judge_all
 from sutazai_ops.capacity.autoscaling import Move, Since
-from sutazai_ops.capacity.defs import follow_queues
+from sutazai_ops.capacity.defs import follow_queues, scale_service
 from sutazai_ops.capacity.rules import read_rules
 from sutazai_ops.deployment.release import Release, ReleasedPhase, ReleasedService, Releases
 from sutazai_ops.errors import Unreachable
@@ -145,6 +145,19 @@ def test_the_sensor_launches_one_run_however_often_it_looks_before_that_is_done(
         cursor = found.cursor
     assert len(keys) == 2
     assert len(set(keys)) == 1
+
+
+def test_the_run_that_the_sensor_asks_for_is_taken_by_dagster_and_scales(house, monkeypatch):
+    here = house("act")
+    monkeypatch.setattr(autoscaler, "_ages", lambda *_: {"jobs": 20.0})
+    since = datetime.now(UTC) - timedelta(seconds=9)
+    cursor = json.dumps({"jobs": Memory(Since(old=since)).as_json()})
+    with dg.build_sensor_context(cursor=cursor, resources={"operations": Opened()}) as context:
+        [asked] = follow_queues(context).run_requests
+    made = dg.Definitions(jobs=[scale_service], resources={"operations": Opened()}).resolve_job_def("scale_service")
+    # As the daemon hands it over: what is no JSON, or null within a map, is refused by Dagster before anything is run.
+    assert made.execute_in_process(run_config=json.loads(json.dumps(asked.run_config))).success
+    assert here.engine.count == 2
 
 
 def test_the_sensor_does_nothing_while_it_is_off(house):

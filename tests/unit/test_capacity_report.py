@@ -48,6 +48,13 @@ def empty(**changes: object) -> m.Report:
     return monthly_report(Head("production", "nowhere"), OCTOBER, Known(**{**known, **changes}))  # type: ignore[arg-type]
 
 
+def test_a_month_of_which_nothing_was_measured_says_so_in_one_sentence():
+    made = empty(is_over=True)
+    assert made.summary.sentence == "nothing was measured in October 2026"
+    assert to_markdown(made).splitlines()[2] == "**Unknown.** Nothing was measured in October 2026."
+    assert not empty().period.ended
+
+
 def test_it_is_read_back_as_it_was_written(report):
     assert m.from_json(m.to_json(report)) == report
 

@@ -51,6 +51,22 @@ def test_config_check_reads_the_thresholds_too(run, tmp_path):
     assert "did you mean 'above'?" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("setting", "text", "said"),
+    [
+        ("PRICES", "currency: USD\nhost:\n  per_hour: -1\n", "-1 is negative"),
+        ("KPIS", "tasks:\n\n  at_leats: 3\n", "did you mean 'at_least'?"),
+        ("AUTOSCALING_RULES", "mine: {service: nobody}\n", "the rule mine has no up"),
+    ],
+)
+def test_config_check_reads_the_files_of_capacity_too(run, tmp_path, setting, text, said):
+    (tmp_path / "mine.yaml").write_text(text)
+    done = run("config", "check", **{f"SUTAZAI_CAPACITY__{setting}": str(tmp_path / "mine.yaml")})
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert said in done.stderr
+    assert "mine.yaml" in done.stderr
+
+
 def test_a_misspelt_service_is_refused_with_the_nearest(run):
     done = run("backup", "run", "--services", "postgers")
     assert done.returncode == ExitCode.BAD_INPUT
