@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sutazai_ops.installation import Installation
-    from sutazai_ops.ledger import IncidentEntry, RepairEntry
+    from sutazai_ops.ledger import IncidentEntry, RepairEntry, VerdictEntry
     from sutazai_ops.monitoring.exporter.telling import Notifier
     from sutazai_ops.remediation.observe import Round
     from sutazai_ops.remediation.verdict import Verdict
@@ -42,7 +42,8 @@ def escalate(here: Installation, incident: IncidentEntry, verdict: Verdict, now:
     from sutazai_ops.remediation.reporting import write_report
 
     log = here.ledger.incidents
-    notice = notice_of(incident, verdict, log.repairs_of(incident.number), here.settings.alerts.runbooks_url)
+    reason = reason_of(log.verdicts_of(incident.number), verdict)
+    notice = notice_of(incident, reason, log.repairs_of(incident.number), here.settings.alerts.runbooks_url)
     # Whoever is woken finds it there already.
     page, _ = write_report(here, incident)
     alerts = here.settings.alerts
@@ -54,7 +55,7 @@ def escalate(here: Installation, incident: IncidentEntry, verdict: Verdict, now:
             notifier.tell([notice], [notice] if notifier.forgets else [])
             told[notifier.name] = True
     again = "again " if times else ""
-    line = f"given to a person {again}({verdict.reason}): " + (", ".join(told) or "nobody is told of alerts here")
+    line = f"given to a person {again}({reason}): " + (", ".join(told) or "nobody is told of alerts here")
     line += f"; {page}"
     log.escalate(incident.number, now, line)
     return line
@@ -65,7 +66,14 @@ def next_routes(alerts: AlertSettings, times: int) -> list[Notifier]:
     return [ToReceiver(name, alerts.receivers[name]) for name in alerts.then[:times]]
 
 
-def notice_of(incident: IncidentEntry, verdict: Verdict, repairs: Sequence[RepairEntry], runbooks_url: str) -> Notice:
+def reason_of(before: Sequence[VerdictEntry], verdict: Verdict) -> str:
+    """Why it is a person's: what it was given to one for, also where it is said again."""
+    # That a person has it is no reason for one to take it.
+    given = [one.reason for one in before if one.kind == Kind.ESCALATE]
+    return given[-1] if given else verdict.reason
+
+
+def notice_of(incident: IncidentEntry, reason: str, repairs: Sequence[RepairEntry], runbooks_url: str) -> Notice:
     """What a person is told: what broke, since when, what was tried and how that ended, and the next command."""
     tried = ", ".join(f"{one.rung} {one.outcome}" for one in repairs) or "nothing"
     began = incident.broken_since or incident.opened_at
@@ -79,7 +87,7 @@ def notice_of(incident: IncidentEntry, verdict: Verdict, repairs: Sequence[Repai
             **({"service": incident.service} if incident.service else {}),
         },
         annotations={
-            "summary": f"{incident.summary}; tried: {tried}; now yours, because {verdict.reason}",
+            "summary": f"{incident.summary}; tried: {tried}; now yours, because {reason}",
             "next": f"sutazai-ops incidents show {incident.number}",
             "runbook_url": runbook_of(incident.alerts[0]["threshold"], runbooks_url),
         },
