@@ -98,7 +98,8 @@ def between(first: date, last: date) -> Span:
     whole = month_of(first)
     if (whole.first, whole.end) == (first, last + DAY):
         return whole
-    return Span(PeriodKind.CUSTOM, f"{spoken(first)} {first:%Y} to {spoken(last)} {last:%Y}", first, last + DAY)
+    label = f"the days from {spoken(first)} {first:%Y} to {spoken(last)} {last:%Y}"
+    return Span(PeriodKind.CUSTOM, label, first, last + DAY)
 
 
 def _can_be_reckoned(day: date) -> bool:

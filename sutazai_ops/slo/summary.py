@@ -54,7 +54,10 @@ def _summary_sentence(
         return f"{len(missed)} {of_all} {was} missed. The worst is {first.title}: {first.sentence}{cannot}"
     if len(untold) == len(reports):
         return f"Too little was measured to say of any {of_all} whether it was met."
-    return f"All {of_all} that can be told were met.{cannot}" if untold else f"All {of_all} were met."
+    if untold:
+        told = len(reports) - len(untold)
+        return f"{told} {of_all} {'was' if told == 1 else 'were'} met.{cannot}"
+    return f"All {of_all} were met."
 
 
 def _headlines(

@@ -93,6 +93,19 @@ def test_a_month_without_any_data_says_so() -> None:
     assert states(found.objectives[0]) == {DayState.UNKNOWN: 31}
 
 
+def test_how_many_were_met_is_counted_among_those_that_can_be_told() -> None:
+    found = report({ANSWERS.name: facts_of(ANSWERS)})
+    assert found.summary.sentence == "1 of 3 objectives was met. 2 cannot be told for want of data."
+
+
+def test_days_that_somebody_chose_are_called_as_a_person_would() -> None:
+    found = report({}, span=period.between(date(2024, 2, 28), date(2024, 3, 1)))
+    assert found.summary.sentence == (
+        "Nothing was measured in the days from 28 February 2024 to 1 March 2024, so nothing can be said of it."
+    )
+    assert [one.day for one in found.objectives[0].days][1] == date(2024, 2, 29)
+
+
 def test_an_outage_is_named_with_what_it_spent_and_what_was_near() -> None:
     dead = dead_from(10, 45)
     start = datetime(2026, 10, 14, 9, 57, tzinfo=UTC)

@@ -80,6 +80,10 @@ def test_the_same_report_gives_the_same_bytes_whatever_the_machine(report, html)
     assert to_html(m.from_json(m.to_json(report))) == html
 
 
+def test_a_page_of_no_environment_of_ours_names_none(report):
+    assert "<li></li>" not in to_html(report.model_copy(update={"environment": ""}))
+
+
 def test_nothing_is_fetched_and_no_script_is_needed(html):
     tree = tree_of(html)
     assert tree.findall(f".//{XHTML}script") == []

@@ -25,6 +25,20 @@ def test_the_markdown_says_what_the_first_screen_says():
     assert [question.text for one in report.objectives for question in one.questions if question.text not in text] == []
 
 
+def test_what_is_unknown_names_whose_it_is():
+    report = sample_report()
+    first = report.objectives[0]
+    unknown = (m.Unknown(what="4 d of it were not measured.", objectives=(first.name,)), m.Unknown(what="All else."))
+    text = to_markdown(report.model_copy(update={"unknown": unknown}))
+    assert f"- 4 d of it were not measured. Concerns {escape(first.title)}.\n- All else.\n" in text
+
+
+def test_a_report_of_no_environment_of_ours_names_none():
+    report = sample_report()
+    assert "\nproduction, 1 to 31 October 2026, UTC" in to_markdown(report)
+    assert "\n1 to 31 October 2026, UTC" in to_markdown(report.model_copy(update={"environment": ""}))
+
+
 def test_the_same_report_gives_the_same_markdown():
     assert to_markdown(sample_report()) == to_markdown(m.from_json(m.to_json(sample_report())))
 
