@@ -6,7 +6,7 @@ first days of a month says as much as one of the last; costs and success metrics
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from statistics import mean
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from sutazai_ops.capacity.forecast import Resource, forecasts
 from sutazai_ops.capacity.kpis import Material as Measured
 from sutazai_ops.capacity.kpis import judge as judge_metric
 from sutazai_ops.capacity.report import Material, make_report
-from sutazai_ops.capacity.sizing import advise, judge
+from sutazai_ops.capacity.sizing import Finding, Kind, advise, judge
 from sutazai_ops.capacity.spread import spread_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Sized:
     keeps_memory: str = ""
     """Why its memory limit is never lowered."""
     runs_models: bool = False
+    scaled_on: date | None = None
+    """The day on which its number of containers was changed last; None where it was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +127,27 @@ def by_service(facts: Mapping[tuple[str, date], ServiceDay]) -> dict[str, list[S
 
 def advice_of(services: Iterable[Sized], facts: Mapping[str, Sequence[ServiceDay]]) -> list[Advice]:
     """What each service should be allowed."""
-    return [
-        advise(one.name, facts.get(one.name, ()), one.now, one.copies, keeps_memory=one.keeps_memory)
-        for one in services
-    ]
+    return [_advice(one, facts) for one in services]
+
+
+def _advice(one: Sized, facts: Mapping[str, Sequence[ServiceDay]]) -> Advice:
+    counted = _counted(one, facts)
+    found = advise(one.name, counted, one.now, one.copies, keeps_memory=one.keeps_memory)
+    if len(counted) == len(facts.get(one.name, ())):
+        return found
+    words = f"on {one.scaled_on} its number of containers was changed to {one.copies}: days until then do not count"
+    return replace(found, findings=(Finding(Kind.RESIZED, words), *found.findings))
+
+
+def _counted(one: Sized, facts: Mapping[str, Sequence[ServiceDay]]) -> Sequence[ServiceDay]:
+    """The days on which it had as many containers as now: what was measured is all of them together."""
+    days = facts.get(one.name, ())
+    return days if one.scaled_on is None else [day for day in days if day.day > one.scaled_on]
 
 
 def judge_all(services: Iterable[Sized], facts: Mapping[str, Sequence[ServiceDay]], limit: int) -> list[Judgement]:
     """What a memory limit for one container would have come to for each service."""
-    return [judge(one.name, facts.get(one.name, ()), limit, one.copies) for one in services]
+    return [judge(one.name, _counted(one, facts), limit, one.copies) for one in services]
 
 
 def _agents(known: Known) -> list[Sized]:

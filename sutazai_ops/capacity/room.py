@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from sutazai_ops.capacity.sizing import Advice, Judgement
     from sutazai_ops.capacity.values import DayValue, Measure, Subject
     from sutazai_ops.installation import Installation
-    from sutazai_ops.ledger import Ledger
+    from sutazai_ops.ledger import Ledger, ScalingEntry
     from sutazai_ops.platform import Service
     from sutazai_ops.progress import Progress
     from sutazai_ops.slo.period import Span
@@ -168,12 +168,22 @@ class Room:
             self._sized(one) for one in self.services if one.external is None and (wanted is None or one.name in wanted)
         ]
 
+    @cached_property
+    def _scalings(self) -> Mapping[str, ScalingEntry]:
+        """By service the last time that its number of containers was changed without its file."""
+        return {name: one for name, one in self.ledger.standing_scalings().items() if one.before != one.after}
+
     def _sized(self, service: Service) -> Sized:
         definition = self.installation.platform.definition(service.name, self.phases)
+        released = max(1, copies(definition))
+        scaled = self._scalings.get(service.name)
+        # Once its file says another number than it said then, that holds again.
+        stands = scaled is not None and scaled.released == released
         return Sized(
             name=service.name,
             now=size_of(definition),
-            copies=max(1, copies(definition)),
+            copies=scaled.after if scaled and stands else released,
+            scaled_on=scaled.at.date() if scaled else None,
             keeps_memory=OWN_SETTINGS if service.tier is Tier.STATEFUL else "",
             runs_models=any(probe.kind == "ollama" for probe in service.probes),
         )

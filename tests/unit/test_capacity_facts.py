@@ -18,7 +18,7 @@ from sutazai_ops.capacity.room import Room
 from sutazai_ops.capacity.spread import added, spread_of
 from sutazai_ops.capacity.values import MEASURES, REQUESTS
 from sutazai_ops.installation import Installation
-from sutazai_ops.ledger import open_ledger
+from sutazai_ops.ledger import ScalingEntry, open_ledger
 from sutazai_ops.monitoring.promql import Sample, Samples, parse
 from sutazai_ops.progress import Silent
 from sutazai_ops.settings import Loaded, Settings
@@ -199,3 +199,29 @@ def test_the_ledger_gives_back_what_it_was_given(tmp_path):
     (value,) = shelf.day_values(ledger, DAY, DAY, ["requests"]).values()
     assert value.known == pytest.approx(values[0].known)
     assert shelf.day_values(ledger, DAY, DAY, ["tasks"]) == {}
+
+
+def test_days_with_another_number_of_containers_do_not_count(here):
+    """What was measured is all of them together: six days of two, and then eight of one."""
+    facts = [day(number, memory=(600 if number < 6 else 300) * MIB, memory_limit=None) for number in range(14)]
+    shelf.keep(here.ledger, facts, [])
+    changed = datetime.combine(facts[5].day, datetime.min.time(), UTC) + timedelta(hours=20)
+    here.ledger.record_scaling(ScalingEntry(changed, "web", "down", 1, 2, 1, "", "test", outcome="done"))
+    room = room_of(here, list(here.platform))
+    [advice] = room.advice(facts[0].day, facts[-1].day)
+    assert (advice.copies, advice.evidence.days, advice.evidence.memory_peak) == (1, 8, 300 * MIB)
+    assert advice.findings[0].sentence == (
+        f"on {facts[5].day} its number of containers was changed to 1: days until then do not count"
+    )
+    [judged] = room.judge(int(512 * MIB), facts[0].day, facts[-1].day)
+    assert judged.holds is True
+
+
+def test_each_of_those_that_were_scaled_is_measured_by_its_share(here):
+    facts = [day(number, memory=900 * MIB) for number in range(14)]
+    shelf.keep(here.ledger, facts, [])
+    before = datetime.combine(facts[0].day, datetime.min.time(), UTC) - timedelta(days=3)
+    here.ledger.record_scaling(ScalingEntry(before, "web", "up", 1, 1, 3, "", "test", outcome="done"))
+    [advice] = room_of(here, list(here.platform)).advice(facts[0].day, facts[-1].day)
+    assert (advice.copies, advice.evidence.memory_peak) == (3, 300 * MIB)
+    assert not [one for one in advice.findings if "number of containers" in one.sentence]
