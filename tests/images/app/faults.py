@@ -5,6 +5,7 @@
 `slow`   every answer and every task takes as much longer as SLOW_SECONDS says, 0.4 by default
 `hang`   no answer comes until the fault is taken back
 `leak`   ten mebibytes a second are taken and never given back
+`peak`   as many mebibytes as PEAK_MEBIBYTES says, 300 by default, are taken for half a second and given back
 `crash`  the process ends at once, with status 1
 """
 
@@ -15,9 +16,11 @@ import sys
 import threading
 import time
 
-KINDS = ("fail", "slow", "hang", "leak", "crash")
+KINDS = ("fail", "slow", "hang", "leak", "peak", "crash")
 SLOW_SECONDS = float(os.environ.get("SLOW_SECONDS", "0.4"))
 LEAK_BYTES = 10 * 1024**2
+PEAK_BYTES = int(os.environ.get("PEAK_MEBIBYTES", "300")) * 1024**2
+PEAK_SECONDS = 0.5
 
 
 class Faults:
@@ -28,6 +31,7 @@ class Faults:
         self._answering = threading.Event()
         self._answering.set()
         self._leaked: list[bytes] = []
+        self._peaking = threading.Lock()
 
     def begin(self, kind: str | None) -> None:
         """Misbehave in this way from now on; None ends what is on. Raises `ValueError` for an unknown fault."""
@@ -43,6 +47,8 @@ class Faults:
             self._answering.set()
         if kind == "leak":
             threading.Thread(target=self._leak, daemon=True).start()
+        if kind == "peak":
+            threading.Thread(target=self._peak, daemon=True).start()
 
     def begin_after(self, seconds: float, kind: str | None) -> None:
         """Misbehave so many seconds from now."""
@@ -65,6 +71,13 @@ class Faults:
             # Written to, so that it is memory and not a promise of it.
             self._leaked.append(b"x" * LEAK_BYTES)
             time.sleep(1)
+
+    def _peak(self) -> None:
+        # One at a time: two would be twice as high.
+        with self._peaking:
+            held = b"x" * PEAK_BYTES
+            time.sleep(PEAK_SECONDS)
+            del held
 
 
 FAULTS = Faults()
