@@ -104,10 +104,12 @@ def watch(
             if not follower.is_repairing and sources.are_newer():
                 watched = follower.watched = Watched.of(open_installation())
                 sources = _sources(watched)
-            blind = _look(terminal, watched, follower, blind, json=json)
+            said = _look(terminal, watched, follower, blind, json=json)
             if once:
                 return
-            beat(watched.here.settings)
+            if said is not None:
+                blind = said
+                beat(watched.here.settings)
             time.sleep(max(0.0, every - (time.monotonic() - begun)))
     finally:
         if follower.is_repairing:
@@ -147,8 +149,11 @@ def _sources(watched: Watched) -> Sources:
     return Sources(settings, lambda: Watched.of(open_installation()), also=[settings.remediation.playbooks])
 
 
-def _look(terminal: Terminal, watched: Watched, follower: Follower, blind: str, *, json: bool) -> str:
-    """One round, told and followed; returns why it was blind. What cannot be done now is told and tried again."""
+def _look(terminal: Terminal, watched: Watched, follower: Follower, blind: str, *, json: bool) -> str | None:
+    """One round, told and followed; returns why it was blind, and None where nothing could be decided.
+
+    What cannot be done now is told and tried again.
+    """
     from sutazai_ops.remediation.observe import observe
 
     try:
@@ -158,7 +163,7 @@ def _look(terminal: Terminal, watched: Watched, follower: Follower, blind: str, 
         raise
     except OpsError as error:
         terminal.err.print(f"nothing was decided: {error.what}")
-        return blind
+        return None
     if found.blind != blind:
         terminal.err.print(f"blind: {found.blind}" if found.blind else "sees again")
     lines: list[tuple[IncidentEntry, str, dict[str, object]]] = [

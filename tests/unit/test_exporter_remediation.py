@@ -57,3 +57,12 @@ def test_one_that_was_ended_in_order_or_switched_off_is_no_dead_one(settings):
     log.record_mode(ModeEntry(NOW, "observe", "ann", ""))
     leave(settings)
     assert ages(settings) == []
+
+
+def test_a_ledger_that_cannot_be_asked_hides_no_dead_one(settings):
+    looked(settings, 200)
+    settings.home.joinpath("ledger.db").write_text("no ledger at all, and long enough to be looked at as one " * 20)
+    found = RemediationCollector(settings, interval=30, now=NOW.timestamp).collect()
+    assert [one.value for one in found.measured] == [200]
+    (said,) = found.missing
+    assert said.startswith("the mode of the remediation is not known: ")

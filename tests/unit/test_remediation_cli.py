@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from sutazai_ops.cli import app
 from sutazai_ops.ledger import IncidentEventEntry, VerdictEntry, open_ledger
+from sutazai_ops.monitoring.exporter.collectors.remediation import round_file
 from sutazai_ops.settings import Settings
 
 ALERT = {"threshold": "service_down", "labels": {"service": "redis"}}
@@ -71,3 +73,21 @@ def test_playbooks_are_shown_with_the_thresholds_that_name_them(run):
     facts = {one["name"]: one for one in json.loads(run("remediation", "playbooks", "--json"))}
     assert facts["host-disk"]["thresholds"] == ["host_disk_full", "host_disk_filling"]
     assert "restart (asks)" in run("remediation", "playbooks")
+
+
+def test_a_watch_that_cannot_ask_the_ledger_decides_nothing_and_does_not_say_that_it_lives(tmp_path, monkeypatch, run):
+    settings = Settings(home=tmp_path / "home")
+    rounds = []
+
+    def broken_off(_seconds: float) -> None:
+        rounds.append(round_file(settings).exists())
+        settings.home.joinpath("ledger.db").unlink()
+        settings.home.joinpath("ledger.db").write_text("no ledger at all, and long enough to be looked at as one " * 20)
+        round_file(settings).unlink(missing_ok=True)
+        if len(rounds) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", broken_off)
+    result = CliRunner().invoke(app, ["remediation", "watch"])
+    assert rounds == [True, False]
+    assert "nothing was decided: " in result.stderr

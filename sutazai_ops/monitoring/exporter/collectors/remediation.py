@@ -7,14 +7,14 @@ round. One that is ended in order takes the file away, so that a file that grows
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.exporter.collectors.ledger import asking
 from sutazai_ops.monitoring.exporter.measured import Measured, Round
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from sutazai_ops.settings import Settings
@@ -36,8 +36,10 @@ class RemediationCollector:
     def collect(self) -> Round:
         """Measure it. Where nobody repairs, or the mode is `off`, there is nothing to tell.
 
+        Whoever cannot ask the ledger decides nothing, so that it is measured where the mode is not known, too.
+
         Raises:
-            OpsError: when the ledger or the file cannot be read.
+            OpsError: when the file cannot be looked at.
         """
         file = round_file(self._settings)
         try:
@@ -48,11 +50,16 @@ class RemediationCollector:
             raise OpsError(
                 f"it cannot be seen when the incidents were looked at: {error.strerror}", where=str(file)
             ) from None
-        with asking(self._settings) as ask:
-            said = ask(MODE) if ask else []
+        said: Sequence[Sequence[Any]] = []
+        missing: tuple[str, ...] = ()
+        try:
+            with asking(self._settings) as ask:
+                said = ask(MODE) if ask else []
+        except OpsError as error:
+            missing = (f"the mode of the remediation is not known: {error.what}",)
         if [row[0] for row in said] == ["off"]:
             return Round(())
-        return Round((Measured("sutazai_remediation_age_seconds", max(0.0, self._now() - looked_at)),))
+        return Round((Measured("sutazai_remediation_age_seconds", max(0.0, self._now() - looked_at)),), missing)
 
 
 def round_file(settings: Settings) -> Path:
