@@ -137,11 +137,14 @@ def log(
     found = here.ledger.scalings_since(datetime.now(UTC) - timedelta(days=days))
     rows = [[f"{one.at:%Y-%m-%d %H:%M:%S}", one.service, f"{one.before} -> {one.after}", one.outcome, one.actor,
              ", ".join(part for part in (one.because, one.note) if part)] for one in reversed(found)]  # fmt: skip
-    terminal.show(
-        [asdict(one) for one in found],
-        lambda: terminal.table(["at (UTC)", "service", "containers", "outcome", "by", "because"], rows),
-        json=json,
-    )
+
+    def show() -> None:
+        if rows:
+            terminal.table(["at (UTC)", "service", "containers", "outcome", "by", "because"], rows)
+        else:
+            terminal.say(f"nothing was decided in {human.count(days, 'day')}")
+
+    terminal.show([asdict(one) for one in found], show, json=json)
 
 
 def scale(

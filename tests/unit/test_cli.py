@@ -94,6 +94,10 @@ def test_facts_are_json_when_asked_for(run):
     assert services["postgres"] == services["redis"] == "absent"
 
 
+def test_where_nothing_was_scaled_that_is_said(run):
+    assert run("capacity", "autoscale", "log").stdout == "nothing was decided in 7 days\n"
+
+
 def test_what_never_ran_is_unknown_and_not_ok(run):
     shown = run("status").stdout
     assert "core: not rolled out (2 services)" in shown
