@@ -23,6 +23,19 @@ class Webhook:
     posts: list[Mapping[str, object]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     """At which each of them arrived."""
+    others: list[Webhook] = field(default_factory=list)
+    """Those who hear the same, but of nothing that came before them."""
+
+    def hear(self, path: str, post: Mapping[str, object]) -> None:
+        """Take what arrived."""
+        for one in (self, *self.others):
+            one.posts.append(post)
+            one.paths.append(path)
+
+    def from_now(self) -> Webhook:
+        """What arrives from now on, for one of several who wait side by side."""
+        self.others.append(one := Webhook(self.address))
+        return one
 
     def alerts(self, name: str, **labels: str) -> list[Mapping[str, object]]:
         """Every alert of that name and with those labels that arrived, oldest first."""
@@ -56,8 +69,7 @@ def webhook(host: str) -> Iterator[Webhook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if one.status == 200:
-                one.posts.append(json.loads(body))
-                one.paths.append(self.path)
+                one.hear(self.path, json.loads(body))
             self.send_response(one.status)
             self.end_headers()
 

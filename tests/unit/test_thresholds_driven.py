@@ -18,7 +18,7 @@ from sutazai_ops.settings import MonitoringSettings
 
 TESTS = Path(__file__).parents[1]
 RULEBOOK = read_rulebook(MonitoringSettings())
-WATCHED = "docker/watched/test_alarms.py"
+WATCHED = "docker/watched/services/test_alarms.py"
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,16 @@ class Nowhere:
     because: str
 
 
-BESIDE = "docker/watched/test_alarms_beside.py"
+BESIDE = "docker/watched/around/test_alarms_beside.py"
+WATCHERS = "docker/watched/around/test_watchers.py"
+WINDOWS = "docker/watched/services/test_windows.py"
 EMBEDDED = "embedded/test_alarms_of_servers.py"
 CAUSES = (WATCHED, "test_each_cause_is_told_by_webhook_and_mail_and_its_end_too")
 BESIDE_CAUSES = (BESIDE, "test_each_cause_beside_the_services_is_told_and_its_end_too")
 HERE = (EMBEDDED, "test_each_cause_is_told_by_webhook_and_mail_and_its_end_too")
 APPLICATION = (WATCHED, "test_a_backend_that_is_slow_and_one_that_fails_some_requests_are_told_as_such")
-WINDOW = (WATCHED, "test_nobody_is_told_of_what_is_worked_on_until_the_window_ends_and_the_cause_remains")
+BACKUPS = (WATCHED, "test_backups_that_are_missing_are_told_and_those_that_were_spoilt_once_they_are_proved")
+WINDOW = (WINDOWS, "hears_of_it_once_it_ends")
 ONE_CLOCK = Nowhere(
     "everybody on a machine has its clock, and setting it would break whatever else runs there;"
     " tests/unit/test_exporter_collectors.py gives the collector one that jumps"
@@ -60,30 +63,30 @@ ON_CONTAINERS: dict[str, tuple[str, str] | Nowhere] = {
     "task_slow": BESIDE_CAUSES,
     "inference_slow": BESIDE_CAUSES,
     "queue_old": (WATCHED, "test_a_queue_that_nobody_takes_from_is_told"),
-    "backup_stale": CAUSES,
-    "backup_unverified": CAUSES,
+    "backup_stale": BACKUPS,
+    "backup_unverified": BACKUPS,
     "postgres_locked": BESIDE_CAUSES,
     "postgres_replica_late": BESIDE_CAUSES,
     "redis_replica_late": BESIDE_CAUSES,
-    "remediation_asleep": ("docker/watched/test_incidents_watched.py", "test_a_watch_that_is_killed_is_told_by_others"),
+    "remediation_asleep": (WATCHED, "test_a_watch_that_is_killed_is_told_by_others"),
     "dagster_asleep": BESIDE_CAUSES,
     "dagster_schedule_missed": BESIDE_CAUSES,
     "dagster_runs_stuck": BESIDE_CAUSES,
-    "exporter_blind": (WATCHED, "test_a_dead_exporter_is_told_and_leaves_no_figure_behind"),
+    "exporter_blind": (WATCHERS, "test_a_dead_exporter_is_told_and_leaves_no_figure_behind"),
     "collector_late": BESIDE_CAUSES,
     "collector_failing": BESIDE_CAUSES,
     "prometheus_blind": (WATCHED, "test_a_dead_prometheus_is_told_by_the_exporter"),
-    "alertmanager_blind": (WATCHED, "test_a_dead_alertmanager_is_told_past_it"),
+    "alertmanager_blind": (WATCHERS, "test_a_dead_alertmanager_is_told_past_it"),
     "target_down": BESIDE_CAUSES,
     "prometheus_keeps_too_little": Nowhere(
         "it needs a day of measurements, and most of a gigabyte of them; promtool drives its rule by such figures"
     ),
     "rules_failing": BESIDE_CAUSES,
-    "alerts_undelivered": (WATCHED, "test_a_receiver_that_is_down_is_told_to_the_other"),
-    "notices_undelivered": (WATCHED, "test_a_dead_alertmanager_is_told_past_it"),
+    "alerts_undelivered": (WATCHERS, "test_a_receiver_that_is_down_is_told_to_the_other"),
+    "notices_undelivered": (WATCHERS, "test_a_dead_alertmanager_is_told_past_it"),
     "signal_unknown": BESIDE_CAUSES,
     "maintenance": WINDOW,
-    "watchdog": (WATCHED, "test_the_address_outside_hears_that_the_monitoring_lives"),
+    "watchdog": (WINDOWS, "test_the_address_outside_hears_that_the_monitoring_lives"),
 }
 NO_CONTAINERS = Nowhere("servers are processes here: nothing limits them, starts them again, or counts that")
 SAME_DISK = Nowhere("only node exporter's place is taken; tests/embedded/test_exporter.py holds the figures against df")

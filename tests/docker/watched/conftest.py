@@ -1,4 +1,7 @@
-"""One platform for every test of this folder, which is taken away after the last of them."""
+"""One platform for every test of this folder, which is taken away after the last of them.
+
+Where tests run side by side, those of `services` and those of `around` have one each.
+"""
 
 from __future__ import annotations
 

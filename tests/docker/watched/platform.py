@@ -33,8 +33,8 @@ a machine that does nothing else, which this one may not be."""
 PACKAGED = Path(sutazai_ops.monitoring.thresholds.__file__).with_name("thresholds.yaml")
 LOOKS_BACK = {re.compile(r"\[\d+[mh]\]"): "[2m]", re.compile(r"offset \d+[mh]"): "offset 1m"}
 """Eight samples: enough for a rate."""
-HOG_BYTES = psutil.virtual_memory().total // 4
-"""More than twice what other tests that run meanwhile take."""
+ROOM_BYTES = psutil.virtual_memory().total // 4
+"""More than twice what this platform and the tests that run meanwhile take of the host's memory."""
 PHASES = ("core", "monitoring", "watched")
 NOT_DEPLOYED = "infrastructure-devops-manager"
 """One service of a phase that is rolled out otherwise."""
@@ -47,6 +47,8 @@ class Watched(Platform):
     mail: Mailbox
     disk: SmallDisk
     dagster: Dagster
+    memory_level: float
+    """The share of the host's memory above which it is told."""
 
     def __init__(self, folder: Path, registry: ImageRegistry, client: docker.DockerClient) -> None:
         super().__init__(folder, registry, client)
@@ -81,8 +83,9 @@ class Watched(Platform):
             quick[name]["keep_firing_for"] = "1m"
         # 85 % of this machine's memory is more than a test may take: what it takes has to be noticed all the same.
         memory = psutil.virtual_memory()
-        used = 1 - memory.available / memory.total
-        quick["host_memory_high"]["above"] = round(used + HOG_BYTES / memory.total / 2, 3)
+        used = memory.total - memory.available
+        self.memory_level = round((used + ROOM_BYTES) / memory.total, 3)
+        quick["host_memory_high"]["above"] = self.memory_level
         # An entry that has waited for minutes shows no more than one that has for seconds.
         quick["queue_old"]["above"] = "15s"
         # What it may use, a machine that does all this at once may not have.
@@ -109,6 +112,11 @@ class Watched(Platform):
             "SUTAZAI_DEPLOY__STRICT": "false",
             "SSL_CERT_FILE": str(self.home / "certificate/trusted.pem"),
         }
+
+    def short_of_memory(self) -> int:
+        """How many bytes somebody has to take until the host's memory is used to above the level."""
+        memory = psutil.virtual_memory()
+        return int(memory.available - memory.total * (1 - self.memory_level)) + ROOM_BYTES // 4
 
     def show_certificate(self, days: int) -> None:
         """Have the service that speaks TLS show one that is good for so long."""

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .platform import Watched
+from watched.platform import Watched
 
 pytestmark = pytest.mark.docker
 

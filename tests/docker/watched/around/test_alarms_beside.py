@@ -15,10 +15,13 @@ import pytest
 import requests
 from docker.models.containers import Container
 
-from .beside import postgres_replica, redis_replica
-from .platform import Watched, await_all
+from watched.beside import postgres_replica, redis_replica
+from watched.platform import Watched, await_all
+from watched.together import Together
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1200)]
+
+beside = Together()
 
 UNRULY = """
 groups:
@@ -183,9 +186,9 @@ def ask_anew(watched: Watched) -> None:
 
 # Whichever test is the first waits for the platform as well.
 @pytest.mark.timeout(2400)
+@beside
 def test_each_cause_beside_the_services_is_told_and_its_end_too(watched: Watched):
-    sink, disk = watched.sink, {"mountpoint": str(watched.disk.folder)}
-    sink.forget()
+    sink, disk = watched.sink.from_now(), {"mountpoint": str(watched.disk.folder)}
     of_dagster = {"dagster_schedule_missed": {"schedule": "hourly"}, "dagster_runs_stuck": {}}
     told = {
         "host_disk_full": disk,

@@ -18,8 +18,10 @@ from sutazai_ops.settings import Settings
 from sutazai_ops.slo.objectives import PACKAGED
 from sutazai_ops.slo.report_model import LaneKind, Report
 from sutazai_ops.slo.verdict import Verdict
+from watched.platform import Watched, await_all
+from watched.together import Together
 
-from .platform import Watched, await_all
+from .test_alarms_beside import beside
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
@@ -34,7 +36,10 @@ REFUSED = 4
 Variables = Mapping[str, str]
 
 
-@pytest.fixture(scope="module")
+burning = Together()
+"""While the budget is spent, an exporter may die: what is promised here is counted by Prometheus alone."""
+
+
 def promised(watched: Watched) -> Variables:
     """Settings with one objective in the place of all others, whose budget is whole though other tests ran before."""
     mine = {
@@ -108,14 +113,18 @@ def ask_backend(watched: Watched, times: int) -> None:
         requests.get(f"http://{watched.address('backend')}:8000/health", timeout=10)
 
 
-def test_what_prometheus_counted_is_written_down_and_reported(watched: Watched, promised: Variables):
+# Whichever test is the first waits for the platform as well.
+@pytest.mark.timeout(2400)
+@beside
+def test_what_prometheus_counted_is_written_down_and_reported(watched: Watched):
+    variables = promised(watched)
     ask_backend(watched, 30)
-    await_all({"enough is counted": lambda: fact(watched, promised)["total"] >= 20}, WITHIN)
-    told = fact(watched, promised)
+    await_all({"enough is counted": lambda: fact(watched, variables)["total"] >= 20}, WITHIN)
+    told = fact(watched, variables)
     total = counted(watched, f"sum(last_over_time({ASKED}[5m]))")
     bad = counted(watched, f"sum(last_over_time({FAILED}[5m])) or vector(0)")
     assert (told["total"], told["good"]) == (total, total - bad)
-    one = report(watched, promised).objective(NAME)
+    one = report(watched, variables).objective(NAME)
     # Other tests let Prometheus die: what was not measured then is said, and nothing is called met without it.
     coverage = one.figures.coverage
     assert coverage is not None
@@ -135,10 +144,12 @@ def test_every_service_that_runs_has_a_figure_and_nothing_is_met_of_a_month_that
     assert {one.verdict for one in packaged} == {Verdict.INSUFFICIENT}
 
 
-def test_the_gate_lets_pass_until_a_real_failure_has_spent_the_budget(watched: Watched, promised: Variables):
-    assert gate(watched, promised) == (0, set())
+@burning
+def test_the_gate_lets_pass_until_a_real_failure_has_spent_the_budget(watched: Watched):
+    variables = promised(watched)
+    assert gate(watched, variables) == (0, set())
     # Prometheus is given the rules on this objective by it.
-    done = deploy(watched, "prometheus", variables=promised)
+    done = deploy(watched, "prometheus", variables=variables)
     assert done.returncode == 0, done.stderr
     assert "the least budget left is 100 %" in json.loads(done.stdout)["gate"]
     [before] = [row["number"] for row in json.loads(watched.ops("releases", "--json").stdout) if row["current"]]
@@ -149,10 +160,10 @@ def test_the_gate_lets_pass_until_a_real_failure_has_spent_the_budget(watched: W
         def is_closed() -> bool:
             # As long as it takes: what burns has to burn in the last five minutes, too.
             ask_backend(watched, 20)
-            return gate(watched, promised) == closed
+            return gate(watched, variables) == closed
 
         await_all({"it is closed by both": is_closed}, WITHIN)
-    changed = {**promised, "SUTAZAI_ALERTS__REPEAT_HOURS": "7"}
+    changed = {**variables, "SUTAZAI_ALERTS__REPEAT_HOURS": "7"}
     was = watched.containers()["alertmanager"].id
     done = deploy(watched, "alertmanager", variables=changed)
     assert (done.returncode, f"the gate is closed: {NAME} has" in done.stderr) == (REFUSED, True), done.stderr
@@ -165,11 +176,11 @@ def test_the_gate_lets_pass_until_a_real_failure_has_spent_the_budget(watched: W
     now = datetime.now(UTC)
     (kept,) = open_ledger(Settings(home=watched.home)).overrides_between(now - timedelta(hours=1), now)
     assert (kept.reason, bool(kept.actor), kept.closed_because[0].startswith(f"{NAME} has")) == (reason, True, True)
-    made = report(watched, promised)
+    made = report(watched, variables)
     assert made.objective(NAME).verdict in {Verdict.MISSED, Verdict.MISSED_LOW_COVERAGE}
     [event] = [event for lane in made.lanes if lane.kind is LaneKind.OVERRIDE for event in lane.events]
     assert reason in f"{event.title} {event.detail}"
 
-    assert gate(watched, promised)[0] == REFUSED
-    done = watched.ops("rollback", "--to", str(before), "--yes", **promised)
+    assert gate(watched, variables)[0] == REFUSED
+    done = watched.ops("rollback", "--to", str(before), "--yes", **variables)
     assert done.returncode == 0, done.stderr

@@ -10,7 +10,7 @@ import pytest
 import requests
 import yaml
 
-from .platform import NOT_DEPLOYED, Watched, await_all
+from watched.platform import NOT_DEPLOYED, Watched, await_all
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
