@@ -23,7 +23,7 @@ demo: $(VENV)/.runtime ## Run one whole night on real servers, prove it, and sto
 	@$(BIN)/python -m sutazai_ops.demo
 
 test: $(VENV)/.dev ## Run every test that this machine can run; what it cannot run is skipped by name.
-	@$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 3 --no-loadscope-reorder
 
 lint: $(VENV)/.dev ## Check style, types and the generated documents.
 	@$(BIN)/python -m ruff check .

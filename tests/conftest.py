@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -79,18 +80,31 @@ def pytest_configure() -> None:
     heed_termination()
 
 
+TOGETHER = ("tests/docker/watched/around/", "tests/docker/watched/services/", "tests/docker/")
+"""Folders whose tests share a rolled out platform, or drive the engine's containers, and so run one after another."""
+WAITING = ("tests/embedded/test_budget_burns.py", "tests/embedded/test_alarms_of_servers.py", "tests/browser/")
+LONGEST = (*TOGETHER, *WAITING)
+"""What takes minutes begins first, so that nobody waits for it alone in the end; whatever is short fills the rest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _first_of(LONGEST, item.nodeid))
+
+
+def _first_of(beginnings: Sequence[str], nodeid: str) -> int:
+    return next((i for i, one in enumerate(beginnings) if nodeid.startswith(one)), len(beginnings))
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Where tests run side by side, those of a file stay together, and so do those that share a rolled out platform."""
     return OneAfterAnother(config, log)
 
 
 class OneAfterAnother(LoadScopeScheduling):
-    """Gives a worker one file after another; all that drives the engine's containers counts as two."""
+    """Gives a worker one file after another, where those of some folders count as one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        engine, watched = "tests/docker/", "tests/docker/watched/"
-        return next((folder for folder in (watched, engine) if file.startswith(folder)), file)
+        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
