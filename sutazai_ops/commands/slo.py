@@ -235,7 +235,7 @@ def _report_on_any(terminal: Terminal, file: Path, url: str, span: Span, now: da
     """The report of a Prometheus that is nobody's we know: no platform, no ledger, nothing is written down."""
     from sutazai_ops.slo import timeline
     from sutazai_ops.slo.facts import DONORS_REACH
-    from sutazai_ops.slo.measure import measure_days
+    from sutazai_ops.slo.measure import measure_days, not_all_answered
     from sutazai_ops.slo.objectives import read_objectives_file
     from sutazai_ops.slo.questions import identity, questions
     from sutazai_ops.slo.report import Head, Material, make_report
@@ -248,7 +248,15 @@ def _report_on_any(terminal: Terminal, file: Path, url: str, span: Span, now: da
     # Some days before, to say what an hour that was lost would have brought, and for the rolling figures.
     before = [span.first - DAY * number for number in range(DONORS_REACH.days // 2, 0, -1)]
     with terminal.progress() as progress, progress.step(f"ask {source.where} about {len(days)} days"):
-        found = measure_days(ones.values(), [*before, *days], source, {}, now)
+        silent: dict[str, OpsError] = {}
+        found = measure_days(
+            ones.values(), [*before, *days], source, {}, now,
+            unanswered=lambda one, error: silent.setdefault(one.name, error),
+        )  # fmt: skip
+    if silent and not any(found.values()):
+        raise next(iter(silent.values()))
+    if silent:
+        terminal.err.print(not_all_answered(silent).what)
     asked = {identity(one): [Asked(q.purpose, q.text) for q in questions(one).all()] for one in ones.values()}
     return make_report(Head("", source.where), Material(span, ones, found, timeline.empty(), asked=asked))
 

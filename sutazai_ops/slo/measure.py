@@ -11,12 +11,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.slo.counting import count, key_of
 from sutazai_ops.slo.day import STEPS, Measured, make_fact
 from sutazai_ops.slo.facts import DAY_MINUTES, DONORS_REACH, Fact, merged
 from sutazai_ops.slo.questions import MINUTE, WINDOW, earlier, identity, peak, questions
 from sutazai_ops.slo.report_model import ObjectiveKind
-from sutazai_ops.slo.source import Remembering
+from sutazai_ops.slo.source import Remembering, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,6 +46,7 @@ def measure_days(
     known: Mapping[str, Mapping[date, Fact]],
     now: datetime,
     done: Callable[[date, Sequence[Fact]], None] = lambda _day, _facts: None,
+    unanswered: Callable[[Objective, OpsError], object] | None = None,
 ) -> Facts:
     """The facts of some days, the earliest first.
 
@@ -58,6 +60,8 @@ def measure_days(
         known: facts that are there already; they are merged with, never worsened.
         now: aware.
         done: told of each day's facts, to keep them as soon as they are there.
+        unanswered: told of an objective whose question was refused or took too long, of which the day then has no fact,
+            while the others go on; where nobody is, that is raised.
 
     Raises:
         OpsError: where the source cannot be asked, or refuses a question. What `done` was told of stays.
@@ -70,7 +74,13 @@ def measure_days(
         asked = Remembering(source)
         fresh = []
         for objective in ones:
-            measured = measure(objective, day, asked, now)
+            try:
+                measured = measure(objective, day, asked, now)
+            except (BadInput, TimedOut) as error:
+                if unanswered is None:
+                    raise
+                unanswered(objective, error)
+                continue
             fact = _keep(objective, measured, all_facts, now)
             fresh.append(fact)
             if fact.lacking and len(days) > 1:
@@ -85,6 +95,13 @@ def measure_days(
     for day, facts in again.items():
         done(day, facts)
     return made
+
+
+def not_all_answered(silent: Mapping[str, OpsError]) -> OpsError:
+    """What to say where some objectives had no answer, by their names."""
+    name, first = next(iter(silent.items()))
+    others = f", nor do {len(silent) - 1} others" if len(silent) > 1 else ""
+    return OpsError(f"{name} has no facts of some days{others}: {first.what}", where=first.where)
 
 
 def _keep(objective: Objective, measured: Measured, all_facts: Facts, now: datetime) -> Fact:

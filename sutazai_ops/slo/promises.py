@@ -15,7 +15,7 @@ from sutazai_ops.errors import BadInput
 from sutazai_ops.monitoring.presence import ON_THE_EMBEDDED_ENGINE
 from sutazai_ops.slo import timeline
 from sutazai_ops.slo.incidents import fired
-from sutazai_ops.slo.measure import measure_days
+from sutazai_ops.slo.measure import measure_days, not_all_answered
 from sutazai_ops.slo.objective import MAX_WINDOW_DAYS, Objective
 from sutazai_ops.slo.objectives import read_objectives
 from sutazai_ops.slo.report import Head, Material, make_report
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import date
 
+    from sutazai_ops.errors import OpsError
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import Ledger
     from sutazai_ops.platform import Service
@@ -88,7 +89,8 @@ class Promises:
             By day; nothing on the embedded engine, where the exporter keeps them.
 
         Raises:
-            OpsError: when Prometheus cannot be asked; what was kept by then stays.
+            OpsError: when Prometheus cannot be asked, or at the end where it would not answer what some objectives ask;
+                what was kept by then stays.
         """
         if not days or self.keeps_itself:
             return {}
@@ -102,9 +104,12 @@ class Promises:
                 made.setdefault(day, []).extend(facts)
 
             known, source = neighbours(self.ledger, days, self.objectives), self.source()
-            measure_days(ones, days, source, known, now, done)
+            silent: dict[str, OpsError] = {}
+            measure_days(ones, days, source, known, now, done, lambda one, error: silent.setdefault(one.name, error))
             start = datetime.combine(min(days), time(), UTC)
             self.ledger.record_events(fired(source, start, now, now))
+        if silent:
+            raise not_all_answered(silent)
         return made
 
     def report(self, span: Span) -> Report:

@@ -59,6 +59,10 @@ class Source(Protocol):
         """The query at one moment."""
 
 
+class TimedOut(Unreachable):
+    """Prometheus is there, and gave one question up."""
+
+
 class PrometheusSource:
     """A Prometheus, by its address.
 
@@ -155,7 +159,9 @@ class PrometheusSource:
                 f"what answers is no Prometheus: it says {status} and {body[:60].decode('utf-8', 'replace')!r}",
                 where=self.where,
             ) from None
-        if status == UNAVAILABLE or kind == "timeout":
+        if kind == "timeout":
+            raise TimedOut(f"Prometheus did not answer in time: {message}", where=query)
+        if status == UNAVAILABLE:
             raise Unreachable(f"Prometheus did not answer in time: {message}", where=query)
         raise BadInput(f"Prometheus refuses the question: {message or status}", where=query)
 

@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from sutazai_ops.errors import Unreachable
+from sutazai_ops.errors import BadInput, OpsError, Unreachable
 from sutazai_ops.slo import maths
 from sutazai_ops.slo.facts import Fact
-from sutazai_ops.slo.measure import measure_days
+from sutazai_ops.slo.measure import measure_days, not_all_answered
 from sutazai_ops.slo.objective import Objective, usual_indicator
 from sutazai_ops.slo.report_model import ObjectiveKind
-from sutazai_ops.slo.source import Answer, Line
+from sutazai_ops.slo.source import Answer, Line, TimedOut
 
 FIRST = date(2026, 10, 14)
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -60,6 +60,36 @@ def test_days_before_prometheus_went_away_are_kept() -> None:
             lambda day, facts: kept.update({day: facts[0]}),
         )  # fmt: skip
     assert list(kept) == days(2)
+
+
+class Refusing(Answering):
+    """The same, but it will not say how many requests there were."""
+
+    def __init__(self, error: OpsError) -> None:
+        super().__init__()
+        self.error = error
+
+    def over(self, query: str, start: int, end: int, step: int) -> Answer:
+        if "http_requests_total" in query:
+            raise self.error
+        return super().over(query, start, end, step)
+
+
+@pytest.mark.parametrize("error", [BadInput("too many samples"), TimedOut("query timed out")])
+def test_a_question_that_is_refused_or_takes_too_long_costs_the_other_objectives_nothing(error: OpsError) -> None:
+    silent: dict[str, OpsError] = {}
+    facts = measure_days(
+        [ANSWERS, UP], days(2), Refusing(error), {}, NOW,
+        unanswered=lambda one, error: silent.setdefault(one.name, error),
+    )  # fmt: skip
+    assert (list(facts), list(facts["up"])) == (["up"], days(2))
+    assert silent == {"answers": error}
+    assert not_all_answered(silent).what == f"answers has no facts of some days: {error.what}"
+
+
+def test_where_nobody_is_told_of_a_refused_question_it_is_raised() -> None:
+    with pytest.raises(BadInput, match="too many samples"):
+        measure_days([ANSWERS, UP], days(1), Refusing(BadInput("too many samples")), {}, NOW)
 
 
 def test_no_series_of_failures_yet_is_no_failure() -> None:
