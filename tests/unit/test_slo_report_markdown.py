@@ -27,10 +27,13 @@ def test_the_markdown_says_what_the_first_screen_says():
 
 def test_what_is_unknown_names_whose_it_is():
     report = sample_report()
-    first = report.objectives[0]
-    unknown = (m.Unknown(what="4 d of it were not measured.", objectives=(first.name,)), m.Unknown(what="All else."))
+    first, second, *_ = report.objectives
+    both = (first.name, second.name)
+    unknown = (m.Unknown(what="4 d of it were not measured.", objectives=both), m.Unknown(what="All else."))
     text = to_markdown(report.model_copy(update={"unknown": unknown}))
-    assert f"- 4 d of it were not measured. Concerns {escape(first.title)}.\n- All else.\n" in text
+    assert (
+        f"- 4 d of it were not measured. Concerns {escape(first.title)}, {escape(second.title)}.\n- All else.\n" in text
+    )
 
 
 def test_a_report_of_no_environment_of_ours_names_none():
