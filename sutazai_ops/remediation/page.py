@@ -15,7 +15,7 @@ from sutazai_ops.monitoring.rules import runbook_of
 from sutazai_ops.monitoring.thresholds import Side
 from sutazai_ops.monitoring.wording import show
 from sutazai_ops.remediation.incidents import BREAKS, broken_stretches
-from sutazai_ops.remediation.situation import HELPED
+from sutazai_ops.remediation.situation import HELPED, NOTHING
 from sutazai_ops.reports import chart, figures, lanes, markdown
 from sutazai_ops.reports.frame import Figure, FirstScreen, Foot, Head
 from sutazai_ops.reports.look import Tone
@@ -35,6 +35,7 @@ LINE = 15.0
 """Pixels that a line of small print needs."""
 TONES = {
     HELPED: Tone.GOOD,
+    NOTHING: Tone.QUIET,
     "": Tone.UNKNOWN,
 }
 """Of what a repair came to; any other outcome is bad."""

@@ -67,8 +67,15 @@ def test_it_says_what_of_the_budget_it_spent_and_what_of_that_during_its_repair(
     assert "Of its budget" not in to_html(facts())
 
 
-def test_every_link_within_the_page_leads_somewhere():
-    page = to_html(facts())
+def test_a_repair_that_found_nothing_to_do_is_no_failure():
+    page = to_html(facts(repairs=[repair(outcome="nothing to do")]))
+    assert '<span class="tone-quiet">nothing to do</span>' in page
+    assert "mark-bad" not in page.partition('aria-label="repairs"')[2].partition("</svg>")[0]
+
+
+@pytest.mark.parametrize("outcome", ["did not help", "helped", "nothing to do", ""])
+def test_every_link_within_the_page_leads_somewhere(outcome):
+    page = to_html(facts(repairs=[repair(outcome=outcome)]))
     places = set(re.findall(r'id="([^"]+)"', page))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= places
 
