@@ -116,7 +116,7 @@ class Watched(Platform):
     def short_of_memory(self) -> int:
         """How many bytes somebody has to take until the host's memory is used to above the level."""
         memory = psutil.virtual_memory()
-        return int(memory.available - memory.total * (1 - self.memory_level)) + ROOM_BYTES // 4
+        return int(memory.available - memory.total * (1 - self.memory_level)) + ROOM_BYTES // 2
 
     def show_certificate(self, days: int) -> None:
         """Have the service that speaks TLS show one that is good for so long."""
