@@ -41,6 +41,11 @@ POOL = "capacity"
 """One run at a time: two would ask Prometheus the same."""
 FIRST_DAY = "2026-01-01"
 AUTOSCALE_EVERY_SECONDS = 10
+UNFINISHED = [
+    status
+    for status in dg.DagsterRunStatus
+    if status not in {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+]
 MAX_RUNTIME = {"dagster/max_runtime": str(3600)}
 Meant = Callable[["Installation"], Sequence[Service]]
 """Finds the services that are meant to run; given by whoever knows of releases."""
@@ -127,7 +132,10 @@ def follow_queues(context: dg.SensorEvaluationContext, operations: Operations) -
         judged = judge_all(here, rules, kept, datetime.now(UTC))
     except OpsError as error:
         return dg.SensorResult(skip_reason=f"nothing was decided: {error.what}", cursor=context.cursor)
-    due = [one for one in judged if one.decision.before != one.decision.after]
+    # A run may wait longer in its queue than until the next look; a second one would only find nothing left to do.
+    under_way = context.instance.get_runs(dg.RunsFilter(job_name=scale_service.name, statuses=UNFINISHED))
+    served = {run.tags.get("ops/service") for run in under_way}
+    due = [one for one in judged if one.decision.before != one.decision.after and one.rule.service not in served]
     return dg.SensorResult(
         run_requests=[_scale_request(one) for one in due],
         skip_reason=None if due else "; ".join(f"{one.rule.service}: {one.decision.because}" for one in judged),

@@ -137,14 +137,25 @@ def test_the_sensor_launches_one_run_however_often_it_looks_before_that_is_done(
     house("act")
     monkeypatch.setattr(autoscaler, "_ages", lambda *_: {"jobs": 20.0})
     since = datetime.now(UTC) - timedelta(seconds=9)
-    cursor, keys = json.dumps({"jobs": Memory(Since(old=since)).as_json()}), []
-    for _ in range(2):
-        with dg.build_sensor_context(cursor=cursor, resources={"operations": Opened()}) as context:
+
+    def look(cursor: str) -> tuple[list[dg.RunRequest], str]:
+        given = {"cursor": cursor, "resources": {"operations": Opened()}, "instance": instance}
+        with dg.build_sensor_context(**given) as context:
             found = follow_queues(context)
-        keys += [one.run_key for one in found.run_requests]
-        cursor = found.cursor
-    assert len(keys) == 2
-    assert len(set(keys)) == 1
+        return found.run_requests, found.cursor
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        [first], cursor = look(json.dumps({"jobs": Memory(Since(old=since)).as_json()}))
+        [again], cursor = look(cursor)
+        assert first.run_key == again.run_key
+        # Some minutes later another key would be due, and the run still waits.
+        later = json.dumps({"jobs": Memory(Since(old=since - timedelta(minutes=5))).as_json()})
+        waits = dg.DagsterRunStatus.NOT_STARTED
+        run = instance.create_run_for_job(scale_service, run_config=first.run_config, status=waits, tags=first.tags)
+        assert look(later)[0] == []
+        instance.report_run_canceled(run)
+        [another], _ = look(later)
+        assert another.run_key != first.run_key
 
 
 def test_the_run_that_the_sensor_asks_for_is_taken_by_dagster_and_scales(house, monkeypatch):
@@ -152,7 +163,9 @@ def test_the_run_that_the_sensor_asks_for_is_taken_by_dagster_and_scales(house, 
     monkeypatch.setattr(autoscaler, "_ages", lambda *_: {"jobs": 20.0})
     since = datetime.now(UTC) - timedelta(seconds=9)
     cursor = json.dumps({"jobs": Memory(Since(old=since)).as_json()})
-    with dg.build_sensor_context(cursor=cursor, resources={"operations": Opened()}) as context:
+    instance = dg.DagsterInstance.ephemeral()
+    given = {"cursor": cursor, "resources": {"operations": Opened()}, "instance": instance}
+    with instance, dg.build_sensor_context(**given) as context:
         [asked] = follow_queues(context).run_requests
     made = dg.Definitions(jobs=[scale_service], resources={"operations": Opened()}).resolve_job_def("scale_service")
     # As the daemon hands it over: what is no JSON, or null within a map, is refused by Dagster before anything is run.
