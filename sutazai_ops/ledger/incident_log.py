@@ -91,10 +91,13 @@ class IncidentLog(Access):
         with self._writing() as connection:
             _add_events(connection, events)
 
-    def record_verdict(self, entry: VerdictEntry) -> None:
-        """Write down what was decided."""
+    def record_verdicts(self, entries: Sequence[VerdictEntry], events: Sequence[IncidentEventEntry] = ()) -> None:
+        """Write down what was decided in one round, with its lines of timelines."""
+        if not entries:
+            return
         with self._writing() as connection:
-            connection.execute(insert(verdicts), asdict(entry))
+            connection.execute(insert(verdicts), [asdict(one) for one in entries])
+            _add_events(connection, events)
 
     def begin_repair(self, entry: RepairEntry) -> RepairEntry | None:
         """Write down that an action begins; returns it with its id, and None where any other is under way."""

@@ -99,9 +99,7 @@ def observe(watched: Watched, now: datetime) -> Round:
         _judge(watched, one, world, seen, frozenset(approved.get(one.number, ())), before.get(one.number))
         for one in lasting
     ]
-    for one in judged:
-        if one.is_new:
-            _write_down(log, one, world)
+    _write_down(log, [one for one in judged if one.is_new], world)
     under_way = any(one.ended_at is None for one in world.repairs)
     return Round(now, world.mode, seen.blind, judged, closed, under_way)
 
@@ -159,17 +157,23 @@ def _judge(
     return Judged(incident, verdict, before is None or said != (before.kind, before.reason, before.rung))
 
 
-def _write_down(log: IncidentLog, judged: Judged, world: World) -> None:
-    verdict, number = judged.verdict, judged.incident.number
-    entry = VerdictEntry(
-        incident=number,
-        at=world.now,
-        mode=world.mode,
-        kind=verdict.kind,
-        reason=verdict.reason,
-        rung=verdict.rung,
-        until=verdict.until,
-        facts=dict(verdict.facts),
-    )
-    log.record_verdict(entry)
-    log.add_events([IncidentEventEntry(number, world.now, "verdict", say(verdict), dict(verdict.facts))])
+def _write_down(log: IncidentLog, new: Sequence[Judged], world: World) -> None:
+    """All of them in one transaction: where the whole platform breaks at once they are many."""
+    verdicts = [
+        VerdictEntry(
+            incident=one.incident.number,
+            at=world.now,
+            mode=world.mode,
+            kind=one.verdict.kind,
+            reason=one.verdict.reason,
+            rung=one.verdict.rung,
+            until=one.verdict.until,
+            facts=dict(one.verdict.facts),
+        )
+        for one in new
+    ]
+    events = [
+        IncidentEventEntry(one.incident.number, world.now, "verdict", say(one.verdict), dict(one.verdict.facts))
+        for one in new
+    ]
+    log.record_verdicts(verdicts, events)

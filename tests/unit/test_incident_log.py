@@ -80,7 +80,7 @@ def test_the_newest_verdict_of_each_incident_that_lasts(log):
     log.close(2, START, "ann", "enough")
     verdict = VerdictEntry(1, START, "observe", "wait", "persistence", "restart", START, {"for": 3})
     for one in (verdict, replace(verdict, incident=2), replace(verdict, kind="skip", until=None)):
-        log.record_verdict(one)
+        log.record_verdicts([one])
     assert log.last_verdicts() == {1: replace(verdict, kind="skip", until=None)}
     assert [one.kind for one in log.verdicts_of(1)] == ["wait", "skip"]
 

@@ -61,7 +61,7 @@ def test_what_if_shows_the_ledgers_history_beside_what_would_be_and_writes_it_as
     ).number
     verdict = VerdictEntry(number, opened + timedelta(minutes=1), "observe", "skip", "it is only observed", "restart",
                            None, {})  # fmt: skip
-    log.record_verdict(verdict)
+    log.record_verdicts([verdict])
     shown = run("remediation", "what-if", "--since", "1d", "--trace", str(tmp_path / "past.yaml"))
     assert "skip restart: it is only observed" in shown
     assert "escalate: it holds state, and no verified backup is fresh enough" in shown
