@@ -80,7 +80,7 @@ def pytest_configure() -> None:
     heed_termination()
 
 
-TOGETHER = ("tests/docker/watched/around/", "tests/docker/watched/services/", "tests/docker/")
+TOGETHER = ("tests/docker/watched/services/", "tests/docker/watched/around/", "tests/docker/")
 """Folders whose tests share a rolled out platform, or drive the engine's containers, and so run one after another."""
 WAITING = ("tests/embedded/test_budget_burns.py", "tests/embedded/test_alarms_of_servers.py", "tests/browser/")
 LONGEST = (*TOGETHER, *WAITING)

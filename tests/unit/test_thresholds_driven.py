@@ -82,7 +82,7 @@ ON_CONTAINERS: dict[str, tuple[str, str] | Nowhere] = {
         "it needs a day of measurements, and most of a gigabyte of them; promtool drives its rule by such figures"
     ),
     "rules_failing": BESIDE_CAUSES,
-    "alerts_undelivered": (WATCHERS, "test_a_receiver_that_is_down_is_told_to_the_other"),
+    "alerts_undelivered": (WATCHED, "test_a_receiver_that_is_down_is_told_to_the_other"),
     "notices_undelivered": (WATCHERS, "test_a_dead_alertmanager_is_told_past_it"),
     "signal_unknown": BESIDE_CAUSES,
     "maintenance": WINDOW,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from watched.platform import Watched, await_all
@@ -22,23 +20,6 @@ def test_a_dead_exporter_is_told_and_leaves_no_figure_behind(watched: Watched):
     assert watched.prometheus("signal:service_cpu") == {}
     watched.containers()["exporter"].start()
     await_all({"exporter_blind": lambda: sink.resolved("exporter_blind")})
-
-
-def test_a_receiver_that_is_down_is_told_to_the_other(watched: Watched):
-    # Before Alertmanager itself is ended, which leaves alerts undelivered, too.
-    watched.mail.mails.clear()
-    watched.sink.status = 500
-    try:
-        done = watched.ops("alerts", "test", "--json")
-        assert {row["receiver"]: row["arrival"] for row in json.loads(done.stdout)} == {
-            "hook": "failed",
-            "post": "told",
-        }
-        assert done.returncode == 3
-        await_all({"alerts_undelivered": lambda: watched.mail.has("alerts_undelivered")})
-    finally:
-        watched.sink.status = 200
-    await_all({"alerts_undelivered": lambda: watched.sink.resolved("alerts_undelivered")})
 
 
 def test_a_dead_alertmanager_is_told_past_it(watched: Watched):

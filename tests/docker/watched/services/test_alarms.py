@@ -305,6 +305,22 @@ def test_without_a_way_to_docker_nothing_is_ok_and_somebody_is_told(watched: Wat
     await_all({"engine_blind": lambda: sink.resolved("engine_blind")})
 
 
+def test_a_receiver_that_is_down_is_told_to_the_other(watched: Watched):
+    watched.mail.mails.clear()
+    watched.sink.status = 500
+    try:
+        done = watched.ops("alerts", "test", "--json")
+        assert {row["receiver"]: row["arrival"] for row in json.loads(done.stdout)} == {
+            "hook": "failed",
+            "post": "told",
+        }
+        assert done.returncode == 3
+        await_all({"alerts_undelivered": lambda: watched.mail.has("alerts_undelivered")})
+    finally:
+        watched.sink.status = 200
+    await_all({"alerts_undelivered": lambda: watched.sink.resolved("alerts_undelivered")})
+
+
 def test_a_dead_prometheus_is_told_by_the_exporter(watched: Watched):
     sink = watched.sink
     sink.forget()
