@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from sutazai_ops.host_mounts import shares_its_mounts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sutazai_ops.backups.store import Store
     from sutazai_ops.engines import Engine
-    from sutazai_ops.ledger import Ledger
+    from sutazai_ops.ledger import Ledger, ScalingEntry
     from sutazai_ops.platform import Platform
     from sutazai_ops.settings import Loaded, Settings
 
@@ -60,6 +62,12 @@ class Installation:
         from sutazai_ops.ledger import open_ledger
 
         return open_ledger(self.settings)
+
+    def standing_scalings(self) -> Mapping[str, ScalingEntry]:
+        """By service the last decision to scale it; the ledger is opened only where there is any."""
+        from sutazai_ops.ledger.glance import is_empty
+
+        return {} if is_empty(self.settings, "scalings") else self.ledger.standing_scalings()
 
 
 def _given(settings: Settings) -> dict[str, str]:

@@ -269,7 +269,7 @@ class Deployments:
 
     def scaled(self, release: Release) -> dict[str, int]:
         """The services of a release that are meant to have another number of containers than it says, and how many."""
-        return scaled(release, self.installation.ledger.standing_scalings())
+        return scaled(release, self.installation.standing_scalings())
 
     def look_for_drift(self) -> tuple[int, list[Drift]]:
         """Hold what runs against the current release, and write down what was found.

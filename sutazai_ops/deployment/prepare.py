@@ -99,7 +99,7 @@ def prepare(
     touched = _touched(here.platform, release, selection, replaced, last)
     running = (look or here.running)(release, touched, last)
     edited = _edited(release, last, replaced, here.releases.folder)
-    decided = {} if look else here.installation.ledger.standing_scalings()
+    decided = {} if look else here.installation.standing_scalings()
     plan = make_plan(release, last, running, replaced, selection.left_out, edited, scaled(release, decided))
     notes = [*_how(here, release, plan), *explain(release, decided), *(() if look else _too_much(here, release, plan))]
     return Prepared(release, plan, touched, gathered, tuple(notes), tuple(lint(release, here.platform)))

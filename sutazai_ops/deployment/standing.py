@@ -74,7 +74,7 @@ def look(here: Installation) -> Status:
     releases = Releases(here.settings.releases)
     release = releases.current()
     observed = here.engine.observe()
-    others = scaled(release, here.ledger.standing_scalings()) if release else {}
+    others = scaled(release, here.standing_scalings()) if release else {}
     found = find_drift(release, _by_phase(release, observed), releases.folder, others=others) if release else []
     answers = _asked(here.engine, here.platform, observed)
     return Status(

@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.ledger.errors import speaking
+from sutazai_ops.ledger.glance import FILE
 from sutazai_ops.ledger.ledger import Ledger
 from sutazai_ops.ledger.migrations import HEAD
 
@@ -53,7 +54,7 @@ def open_ledger(settings: Settings) -> Ledger:
 
 def _url(settings: Settings) -> URL:
     if settings.ledger is None:
-        return make_url(f"sqlite:///{settings.home / 'ledger.db'}")
+        return make_url(f"sqlite:///{settings.home / FILE}")
     try:
         url = make_url(settings.ledger)
     except ArgumentError:

@@ -49,6 +49,11 @@ class Daemon:
         self.crew, self.home = crew, crew.folder / "home" / "dagster"
         self.home.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "dagster.yaml", self.home)
+        # Two that make its databases at once spoil them for both.
+        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+            instance.get_runs(limit=1)
+            instance.get_daemon_heartbeats()
+            instance.all_instigator_state()
         rules = crew.folder / "rules.yaml"
         rules.write_text(RULES)
         self.environment = {

@@ -15,10 +15,12 @@ from sutazai_ops.deployment.scaled import explain, meant_copies, scaled
 from sutazai_ops.deployment.scaling import why_not
 from sutazai_ops.engines import Container, Health, State
 from sutazai_ops.errors import BadInput
+from sutazai_ops.installation import Installation
 from sutazai_ops.ledger import ScalingEntry, open_ledger
+from sutazai_ops.ledger.glance import FILE, is_empty
 from sutazai_ops.platform import read_platform
 from sutazai_ops.platform.model import Service
-from sutazai_ops.settings import Settings
+from sutazai_ops.settings import Loaded, Settings
 
 AT = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -73,6 +75,24 @@ def test_only_what_is_carried_out_stands(tmp_path):
     ledger.record_scaling(decision(1, 4, outcome="only said"))
     assert ledger.standing_scalings()["agent"].after == 2
     assert [one.outcome for one in ledger.scalings_since(AT)] == ["done", "failed", "only said"]
+
+
+def test_the_ledger_is_opened_only_where_something_was_scaled(tmp_path):
+    """Opening it was a third of what `status` took."""
+    settings = Settings(home=tmp_path)
+    assert Installation(Loaded(settings=settings, origins={})).standing_scalings() == {}
+    assert not (tmp_path / FILE).exists()
+    ledger = open_ledger(settings)
+    assert is_empty(settings, "scalings")
+    ledger.record_scaling(decision(1, 2))
+    assert not is_empty(settings, "scalings")
+    assert Installation(Loaded(settings=settings, origins={})).standing_scalings()["agent"].after == 2
+
+
+def test_what_only_the_ledger_itself_can_tell_is_never_taken_for_empty(tmp_path):
+    (tmp_path / FILE).write_bytes(b"no database at all")
+    assert not is_empty(Settings(home=tmp_path), "scalings")
+    assert not is_empty(Settings(home=tmp_path / "other", ledger="postgresql://ops@127.0.0.1/ops"), "scalings")
 
 
 @pytest.mark.parametrize(
