@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sutazai_ops import human
@@ -65,8 +65,13 @@ def write_whole(path: Path, content: bytes) -> None:
         try:
             write_through(unfinished, content)
             unfinished.replace(path)
+        except OSError as error:
+            # Whoever reads of it knows the file that was to be written, not the one beside it.
+            error.filename = str(path)
+            raise
         finally:
-            unfinished.unlink(missing_ok=True)
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
         flush(path.parent)
 
 
