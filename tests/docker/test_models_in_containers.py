@@ -110,7 +110,8 @@ def test_a_roll_out_in_dagster_is_followed_by_a_preload_once_and_not_where_nothi
 
         def tick() -> list[dg.RunRequest]:
             nonlocal cursor
-            context = dg.build_sensor_context(instance, cursor=cursor, sensor_name=sensor.name)
+            resources = {"operations": Opened()}
+            context = dg.build_sensor_context(instance, cursor=cursor, sensor_name=sensor.name, resources=resources)
             told = sensor.evaluate_tick(context)
             cursor = told.cursor or cursor
             return told.run_requests
