@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.disk import write_whole, writing
 from sutazai_ops.errors import BadInput
-from sutazai_ops.monitoring.alertmanager import secret_files
 from sutazai_ops.monitoring.servers import alertmanager_of, exporter_of
 
 if TYPE_CHECKING:
@@ -20,7 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sutazai_ops.platform import Platform, Service
-    from sutazai_ops.settings import Settings
+    from sutazai_ops.settings import AlertSettings, Settings
+
+OUTSIDE = "(outside)"
+"""The receiver of whoever looks from outside; a name in brackets is none that the settings take."""
 
 
 def with_additions(platform: Platform, settings: Settings) -> Platform:
@@ -33,6 +35,23 @@ def with_additions(platform: Platform, settings: Settings) -> Platform:
         volumes = [*(exporter.compose.get("volumes") or ()), *mounts]
         platform = _replaced(platform, exporter, {"volumes": volumes})
     return platform
+
+
+def secret_files(alerts: AlertSettings) -> dict[str, Path]:
+    """The files that the settings name, by the name of the secret as which Alertmanager is given them."""
+    files = {
+        secret_name(name): file
+        for name, receiver in alerts.receivers.items()
+        if (file := receiver.password_file if receiver.kind == "mail" else receiver.url_file)
+    }
+    if alerts.watchdog_url_file:
+        files[secret_name(OUTSIDE)] = alerts.watchdog_url_file
+    return files
+
+
+def secret_name(receiver: str) -> str:
+    """The secret as which Alertmanager is given a receiver's file."""
+    return "alerts-outside" if receiver == OUTSIDE else f"alerts-to-{receiver}"
 
 
 def copy_secrets(settings: Settings, platform: Platform) -> None:

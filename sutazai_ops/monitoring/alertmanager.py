@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from sutazai_ops.monitoring.additions import OUTSIDE, secret_name
 from sutazai_ops.monitoring.scrape import SECRETS
 from sutazai_ops.monitoring.thresholds import ALL, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from sutazai_ops.monitoring.thresholds import Rulebook, Threshold
     from sutazai_ops.platform import Platform
@@ -31,8 +31,7 @@ TRIAL = "trial"
 """The alert of `sutazai-ops alerts test`, which everybody is told of at once."""
 SEVERITIES = ("page", "ticket")
 NOBODY = "(nobody)"
-OUTSIDE = "(outside)"
-"""Receivers of our own; a name in brackets is none that the settings take."""
+"""A receiver of our own; a name in brackets is none that the settings take."""
 
 GROUP_WAIT_SECONDS = 10
 """How long others of the same service are waited for: a part of the two minutes within which what is unknown is told
@@ -97,18 +96,6 @@ def who_is_not_told(alerts: AlertSettings) -> list[str]:
     if alerts.watchdog_url_file is None:
         found.append("a dead monitor is told by nobody: alerts.watchdog_url_file names no address outside")
     return found
-
-
-def secret_files(alerts: AlertSettings) -> dict[str, Path]:
-    """The files that the settings name, by the name of the secret as which Alertmanager is given them."""
-    files = {
-        _secret(name): file
-        for name, receiver in alerts.receivers.items()
-        if (file := receiver.password_file if receiver.kind == "mail" else receiver.url_file)
-    }
-    if alerts.watchdog_url_file:
-        files[_secret(OUTSIDE)] = alerts.watchdog_url_file
-    return files
 
 
 def standing_on(platform: Platform) -> dict[str, list[str]]:
@@ -223,9 +210,5 @@ def _what_it_stands_on(platform: Platform) -> Iterator[dict[str, Any]]:
         }
 
 
-def _secret(receiver: str) -> str:
-    return "alerts-outside" if receiver == OUTSIDE else f"alerts-to-{receiver}"
-
-
 def _mounted(receiver: str) -> str:
-    return f"{SECRETS}/{_secret(receiver)}"
+    return f"{SECRETS}/{secret_name(receiver)}"

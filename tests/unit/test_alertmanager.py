@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+from sutazai_ops.monitoring.additions import secret_files
 from sutazai_ops.monitoring.alertmanager import (
     DOWN,
     WATCHDOG,
     alertmanager_file,
     duration,
-    secret_files,
     standing_on,
     who_is_not_told,
 )
