@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+ROOT = Path(__file__).parents[1]
 DUE = timedelta(minutes=15)
 """Since when a schedule of it has been due, and a run has waited for longer."""
 GONE = RemoteRepositoryOrigin(
@@ -51,11 +53,8 @@ class Dagster:
         origin = RemoteInstigatorOrigin(GONE, "hourly")
         self._schedule = InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, began)
         self._run = ""
-        with self._instance() as instance:
-            # Whoever reads it finds its storage there.
-            instance.get_runs(limit=1)
-            instance.get_daemon_heartbeats()
-            instance.all_instigator_state()
+        # Whoever reads it finds its storage there.
+        make_databases(home)
 
     def spoil(self) -> None:
         """Give it a schedule that nobody can load and a run that nobody starts."""
@@ -98,3 +97,37 @@ class Dagster:
 
     def _instance(self) -> dg.DagsterInstance:
         return dg.DagsterInstance.from_config(str(self.home))
+
+
+def make_databases(home: Path) -> None:
+    """Have Dagster make what it keeps in its home: two that do so at once spoil it for both."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        instance.get_runs(limit=1)
+        instance.get_daemon_heartbeats()
+        instance.all_instigator_state()
+
+
+@contextmanager
+def running(module: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[None]:
+    """A program of Dagster over this project, such as `["dagster", "dev"]`, with all it starts, while it is used."""
+    command = [sys.executable, "-m", *module, "-w", "workspace.yaml"]
+    with log.open("w") as out:
+        one = subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=_can_be_ended,  # noqa: PLW1509  (no thread of ours runs yet)
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            one.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                one.wait(30)
+            with suppress(ProcessLookupError):
+                os.killpg(one.pid, signal.SIGKILL)
+            one.wait(30)
+
+
+def _can_be_ended() -> None:
+    """Whoever started the tests may ignore what ends a program, and children inherit that."""
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, signal.SIG_DFL)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from dagster_home import running
 from playwright.sync_api import Page, expect
 from screens import DESK
 
@@ -67,22 +67,11 @@ def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dagster]:
     ops = [sys.executable, "-m", "sutazai_ops.cli"]
     subprocess.run([*ops, "up"], env=one.environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     port = one.address.rpartition(":")[2]
-    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", port]
-    log = (one.home / "dagster.log").open("w")
-    server = subprocess.Popen(
-        command, env=one.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-        preexec_fn=_can_be_ended,  # noqa: PLW1509  (no thread of ours runs yet)
-    )  # fmt: skip
     try:
-        _until(lambda: one.ask("{ version }"), 120)
-        yield one
+        with running(["dagster", "dev", "-h", "127.0.0.1", "-p", port], one.environment, one.home / "dagster.log"):
+            _until(lambda: one.ask("{ version }"), 120)
+            yield one
     finally:
-        server.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            server.wait(30)
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-        server.wait(30)
         subprocess.run([*ops, "down"], env=one.environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -127,12 +116,6 @@ def test_the_proof_shows_a_picture_of_the_last_sets(dagster: Dagster, page: Page
 def test_the_schedule_launches_the_night_by_itself(dagster: Dagster):
     run = _until(lambda: next((run for run in dagster.runs() if _by_schedule(run)), None))
     _until(lambda: {run["runId"]: run["status"] for run in dagster.runs()}[run["runId"]] == "SUCCESS")
-
-
-def _can_be_ended() -> None:
-    """Whoever started the tests may ignore what ends a program, and children inherit that."""
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, signal.SIG_DFL)
 
 
 def _by_schedule(run: dict) -> bool:

@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +20,7 @@ import docker
 import pytest
 from build import ImageRegistry
 from crew import Crew, rolled_out_crew
+from dagster_home import make_databases, running
 
 ROOT = Path(__file__).parents[2]
 MODEL = "llama3.2:3b"
@@ -49,11 +48,7 @@ class Daemon:
         self.crew, self.home = crew, crew.folder / "home" / "dagster"
         self.home.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "dagster.yaml", self.home)
-        # Two that make its databases at once spoil them for both.
-        with dg.DagsterInstance.from_config(str(self.home)) as instance:
-            instance.get_runs(limit=1)
-            instance.get_daemon_heartbeats()
-            instance.all_instigator_state()
+        make_databases(self.home)
         rules = crew.folder / "rules.yaml"
         rules.write_text(RULES)
         self.environment = {
@@ -68,25 +63,6 @@ class Daemon:
             "SUTAZAI_CAPACITY": json.dumps({"autoscaling": "act", "autoscaling_rules": str(rules)}),
             "SUTAZAI_DEPLOY": json.dumps({"settle_seconds": 0.5, "probe_timeout_seconds": 5}),
         }
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        command = [sys.executable, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"]
-        log = (self.home / "daemon.log").open("w")
-        one = subprocess.Popen(
-            command, env=self.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            preexec_fn=_can_be_ended,  # noqa: PLW1509  (no thread of ours runs yet)
-        )  # fmt: skip
-        try:
-            yield
-        finally:
-            one.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                one.wait(30)
-            with suppress(ProcessLookupError):
-                os.killpg(one.pid, signal.SIGKILL)
-            one.wait(30)
-            log.close()
 
     def switch(self, kind: str, to: str, name: str) -> None:
         """A sensor or a schedule, as a person does in the UI or by this command."""
@@ -106,12 +82,6 @@ class Daemon:
         return any(run.status is dg.DagsterRunStatus.SUCCESS for run in found)
 
 
-def _can_be_ended() -> None:
-    """Whoever started the tests may ignore what ends a program, and children inherit that."""
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, signal.SIG_DFL)
-
-
 def wait_until(so: Callable[[], object]) -> None:
     deadline = time.monotonic() + SECONDS
     while not so():
@@ -128,7 +98,7 @@ def daemon(
     (folder / "platform" / "models.yaml").write_text(MANIFEST)
     with rolled_out_crew(folder, registry, engine_client) as crew:
         one = Daemon(crew)
-        with one.running():
+        with running(["dagster._daemon", "run"], one.environment, one.home / "daemon.log"):
             yield one
 
 

@@ -94,6 +94,15 @@ def test_what_compose_does_not_take_is_told_with_the_persons_own_file_and_makes_
     assert shop.deployments.releases.numbers() == [2, 1]
 
 
+def test_a_release_that_anything_was_made_of_is_never_discarded(shop):
+    shop.deploy()
+    shop.write(web="2.0")
+    shop.deploy()
+    for number in (1, 2):
+        shop.deployments.releases.discard(number)
+    assert shop.deployments.releases.numbers() == [2, 1]
+
+
 def test_a_phase_that_fails_is_put_back_as_a_release_of_its_own(shop):
     shop.deploy()
     shop.write(web="2.0")
