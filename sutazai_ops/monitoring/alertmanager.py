@@ -15,6 +15,7 @@ import yaml
 from sutazai_ops.monitoring.additions import OUTSIDE, secret_name
 from sutazai_ops.monitoring.scrape import SECRETS
 from sutazai_ops.monitoring.thresholds import ALL, Severity
+from sutazai_ops.platform.needs import needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -100,16 +101,8 @@ def who_is_not_told(alerts: AlertSettings) -> list[str]:
 
 def standing_on(platform: Platform) -> dict[str, list[str]]:
     """For each service those that cannot do their work without it, through others too, in roll-out order."""
-    needs: dict[str, set[str]] = {}
-    # In this order whatever a service depends on has been seen before it, but for what a later phase changes.
-    for service in platform:
-        direct = set(service.depends_on)
-        needs[service.name] = direct.union(*(needs.get(one, set()) for one in direct))
-    return {
-        name: found
-        for name in needs
-        if (found := [other for other, needed in needs.items() if name in needed and other != name])
-    }
+    below = needs(platform)
+    return {name: found for name in below if (found := [other for other, needed in below.items() if name in needed])}
 
 
 def duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from rulebooks import PACKAGED
 
 from sutazai_ops.monitoring.alertmanager import GROUP_WAIT_SECONDS
 from sutazai_ops.monitoring.exporter import alerting
+from sutazai_ops.monitoring.exporter.measuring import CAUSE_SECONDS
 from sutazai_ops.monitoring.exporter.schedule import JITTER, TURN_SECONDS
 from sutazai_ops.monitoring.probes.run import ENGINE_SECONDS, GRACE_SECONDS
 from sutazai_ops.monitoring.scrape import INTERVAL_SECONDS, TIMEOUT_SECONDS
@@ -36,7 +37,7 @@ def level(name: str) -> float:
 
 CASES = {
     "a probe that ends by its time": (
-        ROUND + Probe(kind="tcp", port=1).timeout_seconds + GRACE_SECONDS
+        ROUND + Probe(kind="tcp", port=1).timeout_seconds + GRACE_SECONDS + CAUSE_SECONDS
         + SCRAPE + EVALUATION + lasting("service_down") + GROUP_WAIT_SECONDS
     ),
     "an engine that hangs": (

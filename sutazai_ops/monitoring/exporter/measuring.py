@@ -26,9 +26,10 @@ from sutazai_ops.monitoring.exporter.tallies import Tallies
 from sutazai_ops.monitoring.exporter.watched import Watched
 from sutazai_ops.monitoring.probes import ProbeState
 from sutazai_ops.monitoring.probes.names import probe_names
+from sutazai_ops.platform.needs import needs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from prometheus_client.core import Metric as Family
 
@@ -42,6 +43,9 @@ SECOND_LOOK_SECONDS = 3.0
 AGAIN_SECONDS = 10.0
 """After how long what has turned bad is looked at once more. What passes by itself is gone from the board before it is
 scraped twice, so that no threshold has to wait for the next interval to know chance from an outage."""
+CAUSE_SECONDS = 5.5
+"""How long the answer of what a failing service stands on is waited for: as long as a probe takes that hangs."""
+POLL_SECONDS = 0.05
 KILLS_SECONDS = 5.0
 """After how long the engine's events are followed again where they came to an end."""
 
@@ -70,6 +74,7 @@ class Measuring:
         self.tallies = Tallies()
         self.schedule = Schedule()
         self.services: Sequence[Service] = ()
+        self._needs: Mapping[str, frozenset[str]] = {}
         self.probes: dict[str, WatchedProbe] = {}
         self.collectors: dict[str, Watched] = {}
         self._interval = watch.settings.monitoring.interval_seconds
@@ -100,7 +105,7 @@ class Measuring:
         log.info("%d services are meant to run", len(services))
         for gone in {one.name for one in self.services} - {one.name for one in services}:
             self.tallies.forget(service=gone)
-        self.services = services
+        self.services, self._needs = services, needs(services)
         self.board.put("criticality", [_criticality(one) for one in services], FOR_EVER)
         self._follow_probes()
         self._follow_collectors()
@@ -143,7 +148,12 @@ class Measuring:
                 self.schedule.remove(source)
                 one.forget()
         added = [
-            WatchedProbe(Asked(service, probe, name, self.watch.engine, self._interval), self.board, self.tallies)
+            WatchedProbe(
+                Asked(service, probe, name, self.watch.engine, self._interval),
+                self.board,
+                self.tallies,
+                ask_causes=partial(self._ask_what_it_stands_on, service.name),
+            )
             for (_, name), (service, probe) in wanted.items()
         ]
         self.probes = kept | {one.source: one for one in added}
@@ -175,6 +185,21 @@ class Measuring:
         one.round()
         if one.has_turned_bad:
             self.schedule.hasten(name, after=AGAIN_SECONDS)
+
+    def _ask_what_it_stands_on(self, service: str, since: float) -> None:
+        """Have found out how that is, and wait until it is known: what hangs is known to once its time is over."""
+        below = {
+            source: one for source, one in self.probes.items() if one.labels["service"] in self._needs.get(service, ())
+        }
+        until = time.monotonic() + CAUSE_SECONDS
+        while time.monotonic() < until:
+            unasked = [source for source, one in below.items() if one.state is ProbeState.OK and one.asked_at < since]
+            if not unasked:
+                return
+            # Again and again: one that is being asked already is not asked for us, and may have been well a moment ago.
+            for source in unasked:
+                self.schedule.hasten(source)
+            time.sleep(POLL_SECONDS)
 
     def _look_again(self) -> None:
         """Ask once more soon where the first answer was no good one: what was started with us was starting then."""

@@ -35,6 +35,8 @@ LOOKS_BACK = {re.compile(r"\[\d+[mh]\]"): "[2m]", re.compile(r"offset \d+[mh]"):
 """Eight samples: enough for a rate."""
 ROOM_BYTES = psutil.virtual_memory().total // 4
 """More than twice what this platform and the tests that run meanwhile take of the host's memory."""
+SLOW_ANSWER_SECONDS = 1.0
+"""What takes longer is told as slow; an edge of the histogram."""
 PHASES = ("core", "monitoring", "watched")
 NOT_DEPLOYED = "infrastructure-devops-manager"
 """One service of a phase that is rolled out otherwise."""
@@ -90,6 +92,8 @@ class Watched(Platform):
         quick["queue_old"]["above"] = "15s"
         # What it may use, a machine that does all this at once may not have.
         quick["service_cpu_high"]["above"] = 0.3
+        # On a machine that does all this at once an answer that nobody slows down may take longer than 200 ms.
+        quick["http_slow"]["above"] = SLOW_ANSWER_SECONDS
         (self.home / "thresholds.yaml").write_text(yaml.safe_dump(quick))
         receivers = {
             "hook": {"kind": "webhook", "url_file": str(self.home / "webhook-url")},
@@ -138,11 +142,11 @@ class Watched(Platform):
         # While it is started again it has none.
         return next((one["IPAddress"] for one in networks if one["IPAddress"]), "none.invalid")
 
-    def fault(self, service: str, kind: str | None, port: int = 8080) -> None:
+    def fault(self, service: str, kind: str | None, port: int = 8080, **how: float) -> None:
         """Make a stand-in application misbehave."""
         url = f"http://{self.address(service)}:{port}/faults"
         try:
-            requests.post(url, json={"fault": kind}, timeout=5)
+            requests.post(url, json={"fault": kind, **how}, timeout=5)
         except requests.ConnectionError:
             # It was told to crash.
             assert kind == "crash"

@@ -2,7 +2,7 @@
 `POST /faults` while it runs.
 
 `fail`   every answer is a 500, `/health` too
-`slow`   every answer and every task takes as much longer as SLOW_SECONDS says, 0.4 by default
+`slow`   every answer and every task takes as much longer as the request or SLOW_SECONDS says, 0.4 seconds by default
 `hang`   no answer comes until the fault is taken back
 `leak`   ten mebibytes a second are taken and never given back
 `peak`   as many mebibytes as PEAK_MEBIBYTES says, 300 by default, are taken for half a second and given back
@@ -28,19 +28,20 @@ class Faults:
 
     def __init__(self) -> None:
         self.present: str | None = None
+        self._slow_seconds = SLOW_SECONDS
         self._answering = threading.Event()
         self._answering.set()
         self._leaked: list[bytes] = []
         self._peaking = threading.Lock()
 
-    def begin(self, kind: str | None) -> None:
+    def begin(self, kind: str | None, slow_seconds: float = SLOW_SECONDS) -> None:
         """Misbehave in this way from now on; None ends what is on. Raises `ValueError` for an unknown fault."""
         if kind is not None and kind not in KINDS:
             raise ValueError(f"unknown fault {kind!r}: one of {', '.join(KINDS)}")
         if kind == "crash":
             print("told to crash", file=sys.stderr, flush=True)
             os._exit(1)
-        self.present = kind
+        self.present, self._slow_seconds = kind, slow_seconds
         if kind == "hang":
             self._answering.clear()
         else:
@@ -64,7 +65,7 @@ class Faults:
         """Return once no `hang` is on, and under `slow` a while later."""
         self.wait_while_hanging()
         if self.present == "slow":
-            time.sleep(SLOW_SECONDS)
+            time.sleep(self._slow_seconds)
 
     def _leak(self) -> None:
         while self.present == "leak":

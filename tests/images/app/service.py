@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from faults import FAULTS
+from faults import FAULTS, SLOW_SECONDS
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -170,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_answer(Answer({"fault": kind}))
             self.wfile.flush()
         try:
-            FAULTS.begin(None if kind is None else str(kind))
+            FAULTS.begin(None if kind is None else str(kind), float(str(body.get("slow_seconds", SLOW_SECONDS))))
         except ValueError as error:
             self._send_answer(Answer({"error": str(error)}, 400))
         else:

@@ -53,14 +53,31 @@ class WatchedProbe:
     """One probe of one service, and how it ended last."""
 
     def __init__(
-        self, asked: Asked, board: Board, tallies: Tallies, clock: Callable[[], float] = time.monotonic
+        self,
+        asked: Asked,
+        board: Board,
+        tallies: Tallies,
+        clock: Callable[[], float] = time.monotonic,
+        ask_causes: Callable[[float], None] = lambda _: None,
     ) -> None:
+        """One that was never asked.
+
+        Args:
+            asked: whom, what and how often.
+            board: where its state is put.
+            tallies: where its answers are counted.
+            clock: seconds; the one that nobody sets.
+            ask_causes: has it found out how all is, since a moment by `clock`, that the service stands on. It is called
+                before it is said that the service fails, so that nobody hears of what follows before the cause.
+        """
         self.asked = asked
         self.labels = {"service": asked.service.name, "probe": asked.name}
         self.rounds = 0
         """How often its state was found out."""
+        self.asked_at = float("-inf")
+        """When the question was asked, by `clock`, whose answer is the state now."""
         self._board, self._tallies = board, tallies
-        self._clock = clock
+        self._clock, self._ask_causes = clock, ask_causes
         self._ended_at = clock()
         self._attempts = Attempts()
         self.state: ProbeState | None = None
@@ -89,7 +106,10 @@ class WatchedProbe:
             self._tallies.observe("sutazai_probe_duration_seconds", outcome.seconds, **self.labels)
         if self._attempts.hang is None:
             self._completed()
+        if outcome.state is ProbeState.FAILED:
+            self._ask_causes(begun)
         self._conclude(outcome.state, outcome.because)
+        self.asked_at = begun
 
     def forget(self) -> None:
         """Leave nothing of it behind: its service is no longer meant to run."""

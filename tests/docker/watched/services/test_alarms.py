@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from watched.beside import LONG_DAYS, SHORT_DAYS
-from watched.platform import Watched, await_all
+from watched.platform import SLOW_ANSWER_SECONDS, Watched, await_all
 from watched.together import Together
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1200)]
@@ -195,7 +195,7 @@ def _await_restart(watched: Watched, service: str) -> None:
 @causes
 def test_a_backend_that_is_slow_and_one_that_fails_some_requests_are_told_as_such(watched: Watched):
     sink = watched.sink.from_now()
-    watched.fault("backend", "slow", 8000)
+    watched.fault("backend", "slow", 8000, slow_seconds=2 * SLOW_ANSWER_SECONDS)
     with asking(watched, "/tasks"):
         await_all({"http_slow": lambda: sink.fired("http_slow", service="backend")})
     watched.fault("backend", None, 8000)
