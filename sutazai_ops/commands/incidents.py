@@ -11,6 +11,7 @@ import typer
 from sutazai_ops import human
 from sutazai_ops.errors import BadInput, Refused
 from sutazai_ops.installation import open_installation
+from sutazai_ops.remediation.incidents import with_followers
 from sutazai_ops.remediation.verdict import Reason
 from sutazai_ops.terminal import AsJson, Terminal
 
@@ -134,7 +135,8 @@ def _said(here: Installation, number: int, line: str, *, json: bool) -> None:
 
 
 def _facts(one: IncidentEntry) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in one.__slots__} | {"state": _state(one), "ended_at": one.ended_at}
+    read = {"state": _state(one), "ended_at": one.ended_at, "followers": one.followers}
+    return {name: getattr(one, name) for name in one.__slots__} | read
 
 
 def _state(one: IncidentEntry) -> str:
@@ -152,7 +154,7 @@ def _row(one: IncidentEntry, verdict: VerdictEntry | None, now: datetime) -> lis
         _state(one),
         human.since(one.ended_at or one.broken_since or one.whole_since or one.opened_at, now),
         one.acknowledged_by,
-        one.summary,
+        with_followers(one),
         said,
     ]
 
@@ -168,7 +170,7 @@ def _show(
     from sutazai_ops.monitoring.rules import runbook_of
 
     now = datetime.now(UTC)
-    thresholds = list(dict.fromkeys(one["threshold"] for one in incident.alerts))
+    thresholds = list(dict.fromkeys(one["threshold"] for one in incident.own_alerts))
     terminal.facts(
         {
             "incident": f"{incident.number}: {incident.summary}",
@@ -176,6 +178,7 @@ def _show(
             "state": f"{_state(incident)} {incident.outcome}".strip(),
             "opened": f"{human.since(incident.opened_at, now)} ago",
             "alerts": ", ".join(thresholds),
+            **({"because of it": ", ".join(incident.followers)} if incident.followers else {}),
             "playbook": incident.playbook or "none",
             "with": incident.acknowledged_by or "nobody",
             "runbook": runbook_of(thresholds[0], here.settings.alerts.runbooks_url),

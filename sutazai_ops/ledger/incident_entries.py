@@ -31,7 +31,7 @@ class IncidentEntry:
     summary: str
     """Of the alert that opened it."""
     alerts: Sequence[Mapping[str, Any]]
-    """Every alert that belongs to it, each with `threshold` and `labels`."""
+    """Every alert that belongs to it, each with `threshold` and `labels`; also those of services that stand on it."""
     opened_at: datetime
     broken_since: datetime | None
     """Since when it is broken without a pause; None while it is whole."""
@@ -51,6 +51,16 @@ class IncidentEntry:
     def service(self) -> str:
         """The service that its alerts name; empty where they name none."""
         return self.target if any("service" in one["labels"] for one in self.alerts) else ""
+
+    @property
+    def own_alerts(self) -> list[Mapping[str, Any]]:
+        """Those of its target; the others are of what stands on it."""
+        return [one for one in self.alerts if one["labels"].get("service", self.target) == self.target]
+
+    @property
+    def followers(self) -> list[str]:
+        """The services that failed because of it, in the order in which that was seen."""
+        return list(dict.fromkeys(one["labels"]["service"] for one in self.alerts if one not in self.own_alerts))
 
     @property
     def ended_at(self) -> datetime | None:

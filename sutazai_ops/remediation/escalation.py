@@ -16,6 +16,7 @@ from sutazai_ops.ledger.incident_log import ESCALATED
 from sutazai_ops.monitoring.exporter.alerting import Notice
 from sutazai_ops.monitoring.notify import ToReceiver, notifiers
 from sutazai_ops.monitoring.rules import runbook_of
+from sutazai_ops.remediation.incidents import with_followers
 from sutazai_ops.remediation.verdict import Kind
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def notice_of(incident: IncidentEntry, reason: str, repairs: Sequence[RepairEntr
             **({"service": incident.service} if incident.service else {}),
         },
         annotations={
-            "summary": f"{incident.summary}; tried: {tried}; now yours, because {reason}",
+            "summary": f"{with_followers(incident)}; tried: {tried}; now yours, because {reason}",
             "next": f"sutazai-ops incidents show {incident.number}",
             "runbook_url": runbook_of(incident.alerts[0]["threshold"], runbooks_url),
         },

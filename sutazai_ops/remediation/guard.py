@@ -98,11 +98,9 @@ def covered(s: Situation) -> Verdict | None:
 
 def dependency(s: Situation) -> Verdict | None:
     """A service whose database is down is not mended by restarting the service."""
-    beneath = [one for one in s.world.topology.beneath(s.incident.target) if one in s.world.broken]
-    if not beneath:
+    cause = s.world.topology.cause(s.incident.target, s.world.broken)
+    if cause is None:
         return None
-    # The deepest of them is nearest to the cause.
-    cause = beneath[-1]
     return _skip(Reason.DEPENDENCY, {"dependency": cause, "because": s.world.broken[cause]})
 
 

@@ -131,8 +131,9 @@ def _stretches(each: Remembered, past: Past) -> Iterator[tuple[datetime, datetim
 
 def _said_by(each: Remembered) -> list[tuple[str, datetime]]:
     """The thresholds whose alerts it has, and since when each has belonged to it."""
-    joined = {one.detail.get("threshold"): one.at for one in reversed(each.events) if one.kind == "attached"}
-    names = dict.fromkeys(str(one["threshold"]) for one in each.incident.alerts)
+    own = each.incident.own_alerts
+    joined = {e.detail["threshold"]: e.at for e in reversed(each.events) if e.kind == "attached" and e.detail in own}
+    names = dict.fromkeys(str(one["threshold"]) for one in own)
     return [(name, joined.get(name, each.incident.opened_at)) for name in names]
 
 

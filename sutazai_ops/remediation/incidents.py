@@ -1,8 +1,9 @@
 """What an incident is: from the alerts that are seen now to what has become of each incident.
 
-There is one incident for a target and a symptom while it lasts; whatever else fires of the same joins it. It ends once
-it has been whole for `QUIET`, and not before, so that what flaps stays one incident that says so. Pure: nothing here
-asks or writes, and no clock is read.
+There is one incident for a target and a symptom while it lasts; whatever else fires of the same joins it, and so does
+what fires of services that stand on its target, as long as that is why they fail. It ends once it has been whole for
+`QUIET`, and not before, so that what flaps stays one incident that says so. Pure: nothing here asks or writes, and no
+clock is read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from sutazai_ops.ledger import IncidentEntry, IncidentEventEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sutazai_ops.monitoring.thresholds import Threshold
@@ -27,6 +28,8 @@ REMEMBERED = timedelta(minutes=30)
 SETTLING = timedelta(minutes=2)
 """How long after a service is whole what depends on it is still left alone: Docker waits up to a minute before it
 starts once more what has ended, and that takes its time, too."""
+NAMED = 3
+"""How many services that fail because of another are named in one sentence."""
 HOST = "host"
 """The target of whatever is about the machine, or the platform as a whole."""
 BREAKS = frozenset({"opened", "broken"})
@@ -93,7 +96,11 @@ def sight(
 
 
 def advance(
-    lasting: Iterable[IncidentEntry], seen: Iterable[Sighting], now: datetime, helped: Iterable[int] = ()
+    lasting: Collection[IncidentEntry],
+    seen: Iterable[Sighting],
+    now: datetime,
+    helped: Iterable[int] = (),
+    cause_of: Callable[[str], str | None] = lambda _: None,
 ) -> list[Move]:
     """What has become of the incidents; those of which nothing is new are left out.
 
@@ -104,19 +111,22 @@ def advance(
         seen: every alert that fires or is broken, of whichever incident.
         now: timezone-aware.
         helped: numbers of the incidents that an action was seen to help.
+        cause_of: the broken service because of which a target fails; None where it fails by itself.
     """
     groups: dict[tuple[str, str], list[Sighting]] = {}
     for one in seen:
         groups.setdefault((one.target, one.symptom), []).append(one)
+    own = [(entry, groups.pop((entry.target, entry.symptom), [])) for entry in lasting]
+    # What only fires on is whole: it was an incident, or nobody looked while it was one.
+    new = [group for group in groups.values() if any(one.fires and one.broken for one in group)]
+    opened, following = _apart(new, {one.target for one in lasting}, cause_of)
     mended = set(helped)
     moves = []
-    for entry in lasting:
-        group = groups.pop((entry.target, entry.symptom), [])
-        if move := _go_on(entry, group, now, helped=entry.number in mended):
+    for entry, group in sorted(own, key=lambda pair: _WORSE_FIRST.index(pair[0].severity)):
+        followers = following.pop(entry.target, [])
+        if move := _go_on(entry, group, followers, now, helped=entry.number in mended):
             moves.append(move)
-    # What only fires on is whole: it was an incident, or nobody looked while it was one.
-    opened = [_open(group, now) for group in groups.values() if any(one.fires and one.broken for one in group)]
-    return [*moves, *opened]
+    return [*moves, *(_open(group, following.pop(group[0].target, []), now) for group in opened)]
 
 
 def broken_services(
@@ -136,7 +146,7 @@ def broken_services(
     found = {one.target: one.summary for one in seen if one.broken and one.threshold in waking and one.is_of_a_service}
     for entry in lasting:
         settled = entry.whole_since is not None and now - entry.whole_since >= SETTLING
-        if entry.service and not settled and any(one["threshold"] in waking for one in entry.alerts):
+        if entry.service and not settled and any(one["threshold"] in waking for one in entry.own_alerts):
             found.setdefault(entry.service, entry.summary)
     return found
 
@@ -144,6 +154,14 @@ def broken_services(
 def worst(severities: Iterable[str]) -> str:
     """The most urgent of some severities."""
     return min(severities, key=_WORSE_FIRST.index)
+
+
+def with_followers(incident: IncidentEntry) -> str:
+    """What broke, and what fails because of it."""
+    named, more = incident.followers[:NAMED], len(incident.followers) - NAMED
+    if not named:
+        return incident.summary
+    return f"{incident.summary}; because of it also {', '.join(named)}{f' and {more} more' if more > 0 else ''}"
 
 
 def broken_stretches(events: Iterable[IncidentEventEntry]) -> list[tuple[datetime, datetime | None]]:
@@ -159,7 +177,24 @@ def broken_stretches(events: Iterable[IncidentEventEntry]) -> list[tuple[datetim
     return [*found, (since, None)] if since is not None else found
 
 
-def _open(group: Sequence[Sighting], now: datetime) -> Move:
+def _apart(
+    new: Iterable[list[Sighting]], known: Collection[str], cause_of: Callable[[str], str | None]
+) -> tuple[list[list[Sighting]], dict[str, list[Sighting]]]:
+    """What becomes incidents of its own, and by its cause what joins the incident of that, where there is one."""
+    causes = {group[0].target: cause_of(group[0].target) for group in new}
+    there = {*known, *(target for target, cause in causes.items() if cause is None)}
+    opened: list[list[Sighting]] = []
+    following: dict[str, list[Sighting]] = {}
+    for group in new:
+        cause = causes[group[0].target]
+        if cause is not None and cause in there:
+            following.setdefault(cause, []).extend(group)
+        else:
+            opened.append(group)
+    return opened, following
+
+
+def _open(group: Sequence[Sighting], followers: Sequence[Sighting], now: datetime) -> Move:
     group = sorted(group, key=lambda one: (_WORSE_FIRST.index(one.severity), one.since, one.threshold))
     first = group[0]
     since = min(min(one.since, now) for one in group if one.broken)
@@ -175,13 +210,17 @@ def _open(group: Sequence[Sighting], now: datetime) -> Move:
         broken_since=since,
         changes=[since],
     )
-    return Move(entry, [IncidentEventEntry(0, now, "opened", first.summary, {"alerts": [*entry.alerts]})])
+    opened = IncidentEventEntry(0, now, "opened", first.summary, {"alerts": [*entry.alerts]})
+    after, events = _attach(entry, followers, now)
+    return Move(after, [opened, *events])
 
 
-def _go_on(entry: IncidentEntry, group: Sequence[Sighting], now: datetime, *, helped: bool) -> Move | None:
+def _go_on(
+    entry: IncidentEntry, group: Sequence[Sighting], followers: Sequence[Sighting], now: datetime, *, helped: bool
+) -> Move | None:
     # After a jump back no moment lies ahead, or nobody would ever be told that it lasts.
     begun = replace(entry, opened_at=now) if entry.opened_at > now else entry
-    after, events = _attach(begun, group, now)
+    after, events = _attach(begun, [*group, *followers], now)
     after, turned = _turn(after, group, now)
     events += turned
     if not group and after.whole_since is not None and now - after.whole_since >= QUIET:

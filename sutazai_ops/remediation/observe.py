@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sutazai_ops.monitoring.thresholds import Rulebook
     from sutazai_ops.remediation.playbook import Playbook
     from sutazai_ops.remediation.seeing import Seen
+    from sutazai_ops.remediation.situation import Topology
     from sutazai_ops.remediation.verdict import Mode, Verdict
 
 
@@ -91,9 +92,10 @@ def observe(watched: Watched, now: datetime) -> Round:
     """
     log = watched.here.ledger.incidents
     seen = see(watched.here, watched.rulebook, now)
-    closed = _bring_up_to_date(log, seen, now)
+    topology = topology_of(watched.here)
+    closed = _bring_up_to_date(watched, log, seen, topology, now)
     lasting = log.open_ones()
-    world = _world(watched, log, lasting, seen, now)
+    world = _world(watched, log, lasting, seen, topology, now)
     before, approved = log.last_verdicts(), log.approvals()
     judged = [
         _judge(watched, one, world, seen, frozenset(approved.get(one.number, ())), before.get(one.number))
@@ -104,7 +106,9 @@ def observe(watched: Watched, now: datetime) -> Round:
     return Round(now, world.mode, seen.blind, judged, closed, under_way)
 
 
-def _bring_up_to_date(log: IncidentLog, seen: Seen, now: datetime) -> list[IncidentEntry]:
+def _bring_up_to_date(
+    watched: Watched, log: IncidentLog, seen: Seen, topology: Topology, now: datetime
+) -> list[IncidentEntry]:
     """Write down what is new; returns the incidents that ended. While it is blind, only what it is blind by counts."""
     lasting = log.open_ones()
     if seen.blind:
@@ -112,8 +116,9 @@ def _bring_up_to_date(log: IncidentLog, seen: Seen, now: datetime) -> list[Incid
         lasting = [one for one in lasting if (one.target, one.symptom) in seen_now]
     repairs = log.repairs_since(min((one.opened_at for one in lasting), default=now))
     helped = [one.incident for one in repairs if one.outcome == HELPED]
+    broken = broken_services(lasting, seen.sightings, now, watched.rulebook.waking)
     closed = []
-    for move in advance(lasting, seen.sightings, now, helped):
+    for move in advance(lasting, seen.sightings, now, helped, lambda target: topology.cause(target, broken)):
         if not move.entry.number:
             log.open_incident(move.entry, move.events)
         elif log.update_incident(move.entry, move.events) and move.entry.closed_at is not None:
@@ -121,12 +126,19 @@ def _bring_up_to_date(log: IncidentLog, seen: Seen, now: datetime) -> list[Incid
     return closed
 
 
-def _world(watched: Watched, log: IncidentLog, lasting: Sequence[IncidentEntry], seen: Seen, now: datetime) -> World:
+def _world(
+    watched: Watched,
+    log: IncidentLog,
+    lasting: Sequence[IncidentEntry],
+    seen: Seen,
+    topology: Topology,
+    now: datetime,
+) -> World:
     here = watched.here
     return World(
         now=now,
         mode=mode_of(log),
-        topology=topology_of(here),
+        topology=topology,
         repairs=log.repairs_since(now - DAY),
         closures=closures_of(here, now),
         broken=broken_services(lasting, seen.sightings, now, watched.rulebook.waking),

@@ -14,7 +14,7 @@ from sutazai_ops import __version__
 from sutazai_ops.monitoring.rules import runbook_of
 from sutazai_ops.monitoring.thresholds import Side
 from sutazai_ops.monitoring.wording import show
-from sutazai_ops.remediation.incidents import BREAKS, broken_stretches
+from sutazai_ops.remediation.incidents import BREAKS, broken_stretches, with_followers
 from sutazai_ops.remediation.situation import HELPED, NOTHING
 from sutazai_ops.reports import chart, figures, lanes, markdown
 from sutazai_ops.reports.frame import Figure, FirstScreen, Foot, Head
@@ -139,7 +139,7 @@ def _screen(facts: Facts) -> FirstScreen:
     return FirstScreen(
         tone=tone,
         verdict=verdict,
-        sentence=f"{sentence(incident.summary)}. Tried: {tried}.",
+        sentence=f"{sentence(with_followers(incident))}. Tried: {tried}.",
         figures=[
             Figure("broken for", figures.minutes(broken / 60)),
             Figure("until something was done", "nothing was" if first is None else _between(began, first)),

@@ -155,7 +155,8 @@ class _Run:
     def _look(self, elapsed: float, now: datetime, truth: Sequence[Broken]) -> tuple[list[IncidentEntry], World]:
         seen = self._sightings(now, truth)
         helped = [one.incident for one in self.repairs if one.outcome == HELPED]
-        for move in advance(self._lasting(), seen, now, helped):
+        broken = broken_services(self._lasting(), seen, now, self.rules.waking)
+        for move in advance(self._lasting(), seen, now, helped, lambda target: self.topology.cause(target, broken)):
             number = move.entry.number or len(self.incidents) + 1
             self.incidents[number] = replace(move.entry, number=number)
         return self._lasting(), self._world(elapsed, now, seen)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
@@ -95,6 +95,11 @@ class Topology:
                 found[one] = None
                 waiting.extend(self.depends_on.get(one, ()))
         return list(found)
+
+    def cause(self, service: str, broken: Container[str]) -> str | None:
+        """What that is broken keeps a service from its work: of all such the farthest that stands on no other."""
+        beneath = [one for one in self.beneath(service) if one in broken]
+        return next((one for one in reversed(beneath) if not {*self.beneath(one)} & {*beneath}), None)
 
 
 USUAL_GRACE = timedelta(seconds=30)

@@ -175,7 +175,7 @@ def _incident(entry: IncidentEntry) -> Event:
         detail=entry.summary,
         outcome=entry.outcome,
         actor=entry.acknowledged_by,
-        services=(entry.service,) if entry.service else (),
+        services=(entry.service, *entry.followers) if entry.service else (),
     )
 
 

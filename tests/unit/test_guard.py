@@ -14,7 +14,7 @@ from guard_situations import DUE, HOUR, INCIDENT, MINUTE, NOW, PLAYBOOK, given_t
 from sutazai_ops.remediation import guard
 from sutazai_ops.remediation.guard import RULES, decide
 from sutazai_ops.remediation.playbook import NO_PLAYBOOK, Check
-from sutazai_ops.remediation.situation import NOTHING, Closure
+from sutazai_ops.remediation.situation import NOTHING, Closure, Topology
 from sutazai_ops.remediation.verdict import Kind, Mode, Reason
 
 SECOND = timedelta(seconds=1)
@@ -157,6 +157,13 @@ def test_a_rung_whose_condition_does_not_hold_is_passed_over():
 def test_the_cause_is_the_deepest_of_what_is_broken_beneath():
     edge = given_that(incident={"target": "edge"}, world={"broken": {"backend": "down", "postgres": "down"}})
     assert decide(edge).facts["dependency"] == "postgres"
+
+
+def test_what_stands_on_another_broken_one_is_not_the_cause_however_far_away_it_is():
+    both = Topology({"pages": ["database", "api"], "api": ["database"]})
+    assert both.cause("pages", {"api", "database"}) == "database"
+    assert both.cause("api", {"api"}) is None
+    assert both.cause("database", {"api"}) is None
 
 
 def test_what_is_broken_above_it_is_no_reason_to_leave_it():

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sutazai_ops.remediation.incidents import HOST, QUIET, Sighting, advance, broken_services, worst
+from sutazai_ops.remediation.incidents import HOST, QUIET, Sighting, advance, broken_services, with_followers, worst
 
 START = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -130,6 +130,69 @@ def test_after_a_jump_of_the_clock_back_nothing_waits_for_ever():
 def test_what_names_no_service_is_of_the_host():
     incident = opened(sighting(target=HOST, labels={"mountpoint": "/"}))
     assert (incident.target, incident.service) == (HOST, "")
+
+
+def because_of_postgres(target: str) -> str | None:
+    return "postgres" if target in {"backend", "frontend"} else None
+
+
+DEAD = sighting(target="postgres", labels={"service": "postgres"}, summary="postgres does not do its work")
+ABOVE = [sighting(), sighting(target="frontend", labels={"service": "frontend"}, severity="ticket")]
+
+
+def test_the_same_cause_at_many_services_is_one_incident_of_the_cause():
+    (move,) = advance([], [*ABOVE, DEAD], START, cause_of=because_of_postgres)
+    assert move.entry.target == "postgres"
+    assert move.entry.followers == ["backend", "frontend"]
+    assert [one["labels"]["service"] for one in move.entry.own_alerts] == ["postgres"]
+    assert [event.kind for event in move.events] == ["opened", "attached", "attached"]
+    assert with_followers(move.entry) == "postgres does not do its work; because of it also backend, frontend"
+    again = advance([replace(move.entry, number=1)], [*ABOVE, DEAD], START + MINUTE, cause_of=because_of_postgres)
+    assert again == []
+
+
+def test_what_fails_later_joins_the_incident_of_its_cause_and_makes_it_as_urgent():
+    incident = opened(replace(DEAD, severity="ticket"))
+    (move,) = advance([incident], [DEAD, ABOVE[0]], START + MINUTE, cause_of=because_of_postgres)
+    assert (move.entry.number, move.entry.followers, move.entry.severity) == (1, ["backend"], "page")
+
+
+def test_what_still_fails_once_its_cause_is_over_is_an_incident_of_its_own():
+    (incident,) = advance([], [DEAD, ABOVE[0]], START, cause_of=because_of_postgres)
+    whole, own = advance([replace(incident.entry, number=1)], [ABOVE[0]], START + MINUTE)
+    # What stands on it keeps no incident broken whose own alerts are over.
+    assert whole.entry.whole_since == START + MINUTE
+    assert (own.entry.number, own.entry.target) == (0, "backend")
+
+
+def test_what_fails_because_of_something_that_is_no_incident_yet_is_one_of_its_own():
+    (move,) = advance([], [ABOVE[0], replace(DEAD, fires=False)], START, cause_of=because_of_postgres)
+    assert move.entry.target == "backend"
+
+
+def test_an_incident_that_lasts_goes_on_when_its_cause_is_found_later():
+    moves = advance([opened(ABOVE[0])], [ABOVE[0], DEAD], START + MINUTE, cause_of=because_of_postgres)
+    assert [(one.entry.number, one.entry.target, one.entry.followers) for one in moves] == [(0, "postgres", [])]
+
+
+def test_of_two_incidents_of_the_cause_the_more_urgent_takes_what_follows():
+    urgent = replace(opened(DEAD), number=2)
+    slow = replace(opened(replace(DEAD, symptom="service-slow", severity="ticket")), number=1)
+    seen = [DEAD, replace(DEAD, symptom="service-slow", severity="ticket"), ABOVE[0]]
+    (move,) = advance([slow, urgent], seen, START + MINUTE, cause_of=because_of_postgres)
+    assert move.entry.number == 2
+
+
+def test_many_that_follow_are_counted_and_three_are_named():
+    above = [sighting(target=f"agent-{n}", labels={"service": f"agent-{n}"}) for n in range(8)]
+    cause = lambda target: None if target == "postgres" else "postgres"  # noqa: E731
+    (move,) = advance([], [DEAD, *above], START, cause_of=cause)
+    assert with_followers(move.entry).endswith("because of it also agent-0, agent-1, agent-2 and 5 more")
+
+
+def test_a_service_that_follows_does_not_count_as_broken_by_its_causes_incident():
+    (move,) = advance([], [replace(DEAD, threshold="slow"), ABOVE[0]], START, cause_of=because_of_postgres)
+    assert broken_services([move.entry], [], START, {"service_down"}) == {}
 
 
 def test_page_is_worse_than_ticket():

@@ -116,7 +116,7 @@ def _move_oldest(client: Any, queue: Queue) -> str:  # noqa: ANN401
 
 
 def _queue(here: Installation, incident: IncidentEntry) -> Queue:
-    names = [one["labels"].get("queue") for one in incident.alerts]
+    names = [one["labels"].get("queue") for one in incident.own_alerts]
     queues = here.platform.service(incident.target).queues
     found = next((one for one in queues if one.name in names), None)
     if found is None:
