@@ -46,18 +46,18 @@ def test_what_nobody_renews_goes_and_what_was_said_for_that_case_stands_in_its_p
 def test_an_age_grows_until_it_is_put_again():
     clock = Clock()
     board = Board(clock)
-    board.put_age("probe", "sutazai_probe_age_seconds", service="shop")
+    board.put_age("probe", "sutazai_probe_age_seconds", {"service": "shop"})
     clock.now += 12.5
     assert values(board) == [("sutazai_probe_age_seconds", 12.5)]
     assert list(board.lines()) == [("sutazai_probe_age_seconds", 'sutazai_probe_age_seconds{service="shop"} 12.5\n')]
-    board.put_age("probe", "sutazai_probe_age_seconds", service="shop")
+    board.put_age("probe", "sutazai_probe_age_seconds", {"service": "shop"})
     assert values(board) == [("sutazai_probe_age_seconds", 0)]
 
 
 def test_a_source_that_is_removed_leaves_neither_figures_nor_ages():
     board = Board()
     board.put("a", [Measured(DEPTH, 1)], stands=60)
-    board.put_age("a", "age")
+    board.put_age("a", "age", {})
     board.remove("a")
     board.remove("never there")
     assert values(board) == []

@@ -33,7 +33,7 @@ from sutazai_ops.monitoring.exporter.collectors.clock import ClockCollector
 from sutazai_ops.monitoring.exporter.collectors.drift import DriftCollector
 from sutazai_ops.monitoring.exporter.collectors.ledger import ledger_place
 from sutazai_ops.monitoring.exporter.collectors.models import InferenceCollector, Look, ModelsCollector, put_out
-from sutazai_ops.monitoring.exporter.collectors.watched import WatchedCollector, late_groups
+from sutazai_ops.monitoring.exporter.collectors.watched import WatchedCollector, evaluated_ago, late_groups
 from sutazai_ops.monitoring.exporter.families import check
 from sutazai_ops.monitoring.exporter.measuring import Watch
 from sutazai_ops.monitoring.exporter.tallies import Tallies
@@ -385,12 +385,28 @@ class TestWatched:
     def age(self, board: Board) -> dict[str, float]:
         return {one.labels["kind"]: one.value for one in board.measured()}
 
-    def test_a_prometheus_that_evaluates_its_rules_is_well(self):
+    def test_a_prometheus_that_evaluates_its_rules_is_well_since_it_last_did(self):
         with serving(prometheus(NOW + 20)) as port:
             collector, board, clock = self.watch(port)
             clock.now = 50
             assert collector.collect().missing == ()
-        assert self.age(board) == {"prometheus": 0}
+        assert self.age(board) == {"prometheus": pytest.approx(20, abs=0.2)}
+
+    def test_one_that_goes_on_answering_is_as_old_as_its_last_evaluation(self):
+        with serving(prometheus(NOW + 10)) as port:
+            collector, board, clock = self.watch(port)
+            collector.collect()
+        with serving(prometheus(NOW + 55)) as port:
+            collector._engine.ports["prometheus"] = port
+            clock.now = 45
+            assert collector.collect().missing
+        assert self.age(board) == {"prometheus": pytest.approx(55, abs=0.2)}
+
+    def test_the_newest_of_its_groups_says_when_it_last_evaluated(self):
+        rules = {"groups": [group("slow", "2026-11-26T02:00:00Z", 60), group("quick", "2026-11-26T02:00:30Z")]}
+        assert evaluated_ago(rules, NOW + 40) == 10
+        assert evaluated_ago({"groups": []}, NOW) == 0
+        assert evaluated_ago(rules, NOW) == 0
 
     def test_one_that_no_longer_does_grows_old(self):
         with serving(prometheus(NOW + 90)) as port:

@@ -65,11 +65,11 @@ class Board:
         with self._lock:
             self._sheets[source] = _Sheet(figures, self._clock() + stands, later)
 
-    def put_age(self, source: str, name: str, **labels: str) -> None:
-        """Show from now on how long ago this was called, under that name."""
+    def put_age(self, source: str, name: str, labels: Mapping[str, str], *, ago: float = 0.0) -> None:
+        """Show from now on how long ago this was called, or what happened so many seconds before, under that name."""
         start = text.start(name, labels)
         with self._lock:
-            self._ages[source] = _Age(name, labels, self._clock(), start)
+            self._ages[source] = _Age(name, labels, self._clock() - ago, start)
 
     def remove(self, source: str) -> None:
         """Show nothing more of a source."""

@@ -86,7 +86,7 @@ class Watched:
         self._board.put(name, result.measured, self.stands)
         self._tallies.observe("sutazai_exporter_cycle_duration_seconds", seconds, collector=name)
         if is_ended:
-            self._board.put_age(f"age of {name}", "sutazai_exporter_cycle_age_seconds", collector=name)
+            self._board.put_age(f"age of {name}", "sutazai_exporter_cycle_age_seconds", {"collector": name})
         if result.missing:
             self._tallies.count("sutazai_exporter_errors_total", collector=name)
         if not result.missing:

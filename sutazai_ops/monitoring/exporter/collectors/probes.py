@@ -119,8 +119,8 @@ class WatchedProbe:
 
     def _completed(self) -> None:
         self._ended_at = self._clock()
-        self._board.put_age(f"age of {self.source}", "sutazai_probe_age_seconds", **self.labels)
-        self._board.put_age(f"age of {NAME}", "sutazai_exporter_cycle_age_seconds", collector=NAME)
+        self._board.put_age(f"age of {self.source}", "sutazai_probe_age_seconds", self.labels)
+        self._board.put_age(f"age of {NAME}", "sutazai_exporter_cycle_age_seconds", {"collector": NAME})
 
     def _conclude(self, state: ProbeState, because: str) -> None:
         self._put(state)

@@ -1,7 +1,8 @@
 """Whether those who watch are awake: Prometheus and Alertmanager, which cannot tell of their own death.
 
 Prometheus is well when it is ready and has evaluated every group of its rules lately, by its own clock; Alertmanager
-when it is ready. What counts is how long ago that was, so that one that hangs is noticed as one that has gone.
+when it is ready. What counts is how long ago that was, of Prometheus its newest evaluation, so that one that hangs, or
+answers and evaluates nothing, is noticed as soon as one that has gone.
 """
 
 from __future__ import annotations
@@ -58,31 +59,33 @@ class WatchedCollector:
                 self._known[name] = kind
                 self._found_well(name, kind)
             try:
-                self._ask(service, kind)
+                ago = self._ask(service, kind)
             except OpsError as error:
                 missing.append(error.what)
             else:
-                self._found_well(name, kind)
+                self._found_well(name, kind, ago)
         return Round((), tuple(missing))
 
-    def _found_well(self, service: str, kind: str) -> None:
-        self._board.put_age(f"watched {service}", AGE, service=service, kind=kind)
+    def _found_well(self, service: str, kind: str, ago: float = 0.0) -> None:
+        self._board.put_age(f"watched {service}", AGE, {"service": service, "kind": kind}, ago=ago)
 
-    def _ask(self, service: Service, kind: str) -> None:
+    def _ask(self, service: Service, kind: str) -> float:
+        """How many seconds ago it was well; raises `OpsError` where nothing says that it was."""
         port = port_of(service)
         address = written(self._engine.endpoint(service.name, port), "")
         answer = http.get(f"{address}/-/ready", seconds=SECONDS)
         if answer.status != http.OK:
             raise OpsError(f"{service.name} is not ready: it answers {answer.status}", where=address)
-        if kind == PROMETHEUS:
-            try:
-                late = late_groups(_data(address, "/api/v1/rules?type=alert"), _now_of(address))
-            except (KeyError, TypeError, ValueError):
-                raise OpsError(f"{service.name} does not tell of its rules as Prometheus does", where=address) from None
-            if late:
-                raise OpsError(
-                    f"{service.name} has not evaluated its rules lately: {', '.join(late[:3])}", where=address
-                )
+        if kind != PROMETHEUS:
+            return 0.0
+        try:
+            rules, now = _data(address, "/api/v1/rules?type=alert"), _now_of(address)
+            late, ago = late_groups(rules, now), evaluated_ago(rules, now)
+        except (KeyError, TypeError, ValueError):
+            raise OpsError(f"{service.name} does not tell of its rules as Prometheus does", where=address) from None
+        if late:
+            raise OpsError(f"{service.name} has not evaluated its rules lately: {', '.join(late[:3])}", where=address)
+        return ago
 
 
 def kind_of(service: Service) -> str:
@@ -92,12 +95,21 @@ def kind_of(service: Service) -> str:
 
 def late_groups(rules: Any, now: float) -> list[str]:  # noqa: ANN401
     """The groups of rules that were not evaluated in the last intervals of theirs, by their names."""
-    late = []
-    for group in rules["groups"]:
-        at = datetime.fromisoformat(NANOSECONDS.sub(r"\1", str(group["lastEvaluation"]))).timestamp()
-        if now - at > LATE_INTERVALS * float(group["interval"]):
-            late.append(str(group["name"]))
-    return late
+    return [
+        str(group["name"])
+        for group in rules["groups"]
+        if now - _evaluated_at(group) > LATE_INTERVALS * float(group["interval"])
+    ]
+
+
+def evaluated_ago(rules: Any, now: float) -> float:  # noqa: ANN401
+    """For how many seconds no group of rules was evaluated; 0 where there is none."""
+    newest = max((_evaluated_at(group) for group in rules["groups"]), default=now)
+    return max(0.0, now - newest)
+
+
+def _evaluated_at(group: Any) -> float:  # noqa: ANN401
+    return datetime.fromisoformat(NANOSECONDS.sub(r"\1", str(group["lastEvaluation"]))).timestamp()
 
 
 def _now_of(address: str) -> float:
