@@ -157,7 +157,7 @@ def _update(terminal: Terminal, room: Room, days: Sequence[date], now: datetime,
 def _deliver(terminal: Terminal, made: Report, name: str, how: Format, out: Path | None, *, open_: bool) -> None:
     from sutazai_ops.capacity.writing import rendered, write
 
-    if how is not Format.HTML and out is None:
+    if how is not Format.HTML and out is None and not open_:
         typer.echo(rendered(made, how), nl=False)
         return
     if out is not None:

@@ -266,7 +266,7 @@ def _deliver(
 ) -> None:
     from sutazai_ops.slo.writing import rendered, write
 
-    if how is not Format.HTML and out is None:
+    if how is not Format.HTML and out is None and not open_:
         typer.echo(rendered(made, how), nl=False)
         return
     if out is not None:

@@ -81,6 +81,14 @@ def test_a_reversed_span_of_days_is_refused_and_not_taken_as_none(run, command):
     assert done.stdout == ""
 
 
+def test_a_report_that_is_to_be_opened_is_a_file_in_whichever_format(run):
+    """With `--format md --open` it was printed, and nothing was opened."""
+    done = run("slo", "report", "--sample", "--format", "md", "--open", BROWSER="true")
+    assert done.returncode == 0
+    [path] = [line.split()[-1] for line in done.stdout.splitlines() if line.startswith("report")]
+    assert Path(path).read_text().startswith("# ")
+
+
 def test_a_server_that_does_not_run_is_exit_code_3_and_says_how_to_start_it(run):
     done = run("backup", "run")
     assert done.returncode == ExitCode.CANNOT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import math
 import socket
@@ -100,6 +101,16 @@ class TestMetrics:
             assert known[name].help == family.documentation
             for sample in family.samples:
                 assert sample.labels.keys() - {"le"} == set(known[name].labels)
+
+    def test_whoever_asks_for_the_head_alone_gets_no_body(self, little):
+        little.measure()
+        with little.serving() as url:
+            connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
+            connection.request("HEAD", "/metrics")
+            raw = connection.sock.makefile("rb").read()
+        head, body = raw.split(b"\r\n\r\n", 1)
+        assert b"200 OK" in head
+        assert body == b""
 
     def test_a_scrape_asks_nobody(self, little):
         little.measure()

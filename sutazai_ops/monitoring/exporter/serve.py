@@ -86,7 +86,7 @@ def _application(pages: Mapping[str, Ask]) -> WSGIApplication:
         body = page.body.encode()
         head = [("Content-Type", page.kind), ("Content-Length", str(len(body)))]
         start_response(f"{page.status.value} {page.status.phrase}", head)
-        return [body]
+        return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
     return answer
 
