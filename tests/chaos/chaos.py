@@ -20,9 +20,10 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import uuid
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,12 +34,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "docker"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import docker
-import psycopg
-import requests
 from build import CACHE, ImageRegistry
 from chaos_apart import Apart, Daemon, images_of_the_platform, is_within
 from chaos_faults import FAULTS, Fault, works
-from chaos_healers import HEALERS, Healer
+from chaos_healers import HEALERS, SEES, Healer
 from chaos_platform import Broken, await_true
 from chaos_table import Came, markdown
 from chaos_traffic import Traffic
@@ -48,10 +47,11 @@ from sinks import mailbox, webhook
 
 SETTLES_SECONDS = 400
 """Until a platform on which nothing is broken any more is well, a rate over five minutes among it."""
+WELL_SECONDS = 200
+"""Until it is well after a fault; else it is rolled out once more, so that the next fault finds it whole."""
 TASKS_END_SECONDS = 90
 REPAIR_ENDS_SECONDS = 120
 LOOK_SECONDS = 5
-UNMEASURED = (AssertionError, OSError, docker.errors.DockerException, requests.RequestException, psycopg.Error)
 PACES = {
     "quick": "Quick: thresholds of what is broken fire in the round in which they break; playbooks wait for 20 s.",
     "real": "The packaged playbooks; thresholds of what is broken fire in the round in which they break.",
@@ -71,7 +71,7 @@ def _run_apart(asked: argparse.Namespace) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         runs = []
-        for healers in filter(None, (asked.healers[:1], asked.healers[1:])):
+        for healers in filter(None, _by_engine(asked.healers)):
             arguments = ["--faults", ",".join(asked.faults), "--with", ",".join(healers), "--pace", asked.pace]
             arguments += ["--rows", str(folder / f"{len(runs)}.jsonl")]
             arguments += ["--keep", str(asked.keep.resolve() / healers[0])] if asked.keep else []
@@ -86,6 +86,11 @@ def _run_apart(asked: argparse.Namespace) -> int:
                 asked.out.write_text(markdown(came, _about(asked.pace, began)))
     print(markdown(came, _about(asked.pace, began)))
     return int(any(one.process.returncode for one in runs))
+
+
+def _by_engine(healers: Sequence[str]) -> list[list[str]]:
+    """The remediation is alone: what it sees is of what it did, and of no loop that restarted the same."""
+    return [[one for one in healers if one == SEES], [one for one in healers if one != SEES]]
 
 
 def _about(pace: str, began: datetime) -> str:
@@ -103,24 +108,36 @@ def _break_all(asked: argparse.Namespace) -> int:
         assert await_true(lambda: works(traffic), SETTLES_SECONDS), "no task is done, though nothing is broken yet"
         if "locks" in wanted:
             platform.begin_reports(len(asked.healers))
-        for healer in asked.healers:
-            for name, fault in wanted.items():
+        # Fault by fault: a run that is cut off has whole comparisons, though fewer.
+        for name, fault in wanted.items():
+            for healer in asked.healers:
                 print(f"{datetime.now(UTC):%H:%M:%S} {name}, {healer}: {fault.what}", flush=True)
-                try:
-                    came = _break(platform, traffic, fault, healer)
-                except UNMEASURED as error:
-                    # One fault that cannot be measured takes none of the others away.
-                    print(f"    {name}, {healer} was not measured: {error!r}", flush=True)
-                    failed += 1
-                    platform.put_right()
-                    continue
-                print(f"    {came}", flush=True)
+                came = _measured(platform, traffic, fault, healer)
+                failed += bool(came.unmeasured)
+                print(f"{datetime.now(UTC):%H:%M:%S}     {came}", flush=True)
                 if asked.rows:
                     with asked.rows.open("a") as rows:
                         rows.write(json.dumps(asdict(came)) + "\n")
-        if asked.keep:
-            shutil.copytree(platform.home, asked.keep, ignore=shutil.ignore_patterns("backups", "secrets"))
+                if asked.keep:
+                    keep(platform.home, asked.keep)
     return failed
+
+
+def _measured(platform: Broken, traffic: Traffic, fault: Fault, healer: str) -> Came:
+    """What it came to; where the harness itself fails, that: one fault takes none of the others away."""
+    try:
+        return _break(platform, traffic, fault, healer)
+    except Exception as error:  # noqa: BLE001  whatever it is, it is of this row
+        traceback.print_exc()
+        with suppress(Exception):
+            platform.put_right()
+        return Came(fault.what, healer, unmeasured=f"{type(error).__name__}: {error}".splitlines()[0])
+
+
+def keep(home: Path, folder: Path) -> None:
+    """Copy ledger, reports and logs; what is written meanwhile may be missing from it."""
+    with suppress(shutil.Error):
+        shutil.copytree(home, folder, ignore=shutil.ignore_patterns("backups", "secrets"), dirs_exist_ok=True)
 
 
 def _asked() -> argparse.Namespace:
@@ -175,7 +192,9 @@ def _break(platform: Broken, traffic: Traffic, fault: Fault, with_whom: str) -> 
             await_true(lambda: healer.look(at) or not healer.is_busy, REPAIR_ENDS_SECONDS)
         healer.look(at)
     asked, failed = traffic.during(begun, ended)
-    await_true(platform.is_well, SETTLES_SECONDS)
+    lost = _lost(platform, traffic.tasks[first_task:])
+    if not await_true(platform.is_well, WELL_SECONDS):
+        platform.put_right()
     return Came(
         fault=fault.what,
         healer=with_whom,
@@ -187,7 +206,7 @@ def _break(platform: Broken, traffic: Traffic, fault: Fault, with_whom: str) -> 
         given_to_a_person=healer.given_to_a_person,
         asked=asked,
         failed=failed,
-        lost=_lost(platform, traffic.tasks[first_task:]),
+        lost=lost,
     )
 
 

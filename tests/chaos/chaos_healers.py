@@ -21,6 +21,8 @@ from sutazai_ops.ledger import Ledger, RepairEntry
 from sutazai_ops.remediation.seeing import last_seen
 
 SEES_WITHIN_SECONDS = 120
+ENDS_SECONDS = 180
+"""For which a repair that is under way is left to end."""
 CHECKED_SECONDS = 85
 """After which each health check of the platform has failed as often as it has to, to be called unhealthy, and the loop
 has looked: four of them, each of four seconds and a quarter of a minute apart."""
@@ -107,14 +109,15 @@ class Remediation(Healer):
         mine = [one for one in since if one.target == self.target]
         if not mine:
             return
-        seen = min(min([one.opened_at, *one.changes]) for one in mine)
-        self.detected = max(0.0, (seen - begun).total_seconds())
+        self.detected = (min(one.opened_at for one in mine) - begun).total_seconds()
         repairs = self.log.repairs_since(begun)
         self.actions = [f"{one.rung} {one.target} ({one.outcome or 'under way'})" for one in repairs]
         told = [one.escalated_at for one in mine if one.escalated_at]
         self.given_to_a_person = (min(told) - begun).total_seconds() if told else None
         others = Counter(filter(None, (self._decided(one) for one in since if one not in mine)))
         said = [*filter(None, map(self._decided, mine)), *(f"{n} beside it: {text}" for text, n in others.items())]
+        followers = {name for one in mine for name in one.followers}
+        said += [f"it names {len(followers)} that fail because of it"] if followers else []
         self.verdict = "; ".join(said)
         self.is_done = bool(told) and all(one.escalated_at or one.broken_since is None for one in mine)
         self.is_busy = _is_under_way(repairs)
@@ -150,9 +153,15 @@ def remediation(platform: Broken) -> Iterator[Healer]:
             yield Remediation(platform.ledger)
         finally:
             watch.terminate()
-            watch.wait(300)
+            with suppress(subprocess.TimeoutExpired):
+                watch.wait(ENDS_SECONDS)
+            # One that still repaired would mend the next fault, too.
+            watch.kill()
+            watch.wait()
             platform.ops("remediation", "mode", "off")
 
 
-HEALERS = {"remediation": remediation, "naive restart loop": naive_loop, "no remediation": nobody}
-"""The remediation first: what restarted by itself stands in its signals for a quarter of an hour."""
+SEES = "remediation"
+"""The one that has signals, in which what restarted by itself stands for a quarter of an hour."""
+HEALERS = {SEES: remediation, "no remediation": nobody, "naive restart loop": naive_loop}
+"""The loop last: it restarts the server whose sessions the next of them needs."""

@@ -53,6 +53,15 @@ class Report:
         with self._platform.connect() as user:
             user.execute("INSERT INTO chaos_turns VALUES (%s)", [self._key])
 
+    def end(self) -> None:
+        """End it as a person would; the others go on waiting."""
+        with self._platform.connect() as person:
+            person.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE query LIKE %s AND pid <> pg_backend_pid()",
+                [f"%key = {self._key})%"],
+            )
+
     def _run(self) -> None:
         # One text, so that to the server it is one query that has run since then; it waits for no lock before its turn.
         turn = f"EXIT WHEN EXISTS (SELECT FROM chaos_turns WHERE key = {self._key})"

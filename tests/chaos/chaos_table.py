@@ -16,7 +16,7 @@ COLUMNS = (
     "actions a day",
 )  # fmt: skip
 NOTE = """
-*Detected*: from the fault to the first sign of it (the threshold that breaks; the first restart of the loop). *Whole
+*Detected*: from the fault until there is an incident of it, or until the loop calls something unhealthy. *Whole
 after*: until users are served and the target does its work; `not within …` where it was not, after which the harness
 mended it by hand. *Budget*: the time lost to users, by the share of requests that failed, of the month's 43 minutes at
 99.9 %. *Data lost*: tasks that were accepted and are neither done nor anywhere. *Actions a day*: those that were done,
@@ -31,19 +31,21 @@ class Came:
 
     fault: str
     healer: str
-    observed: float
+    observed: float = 0.0
     """Seconds from the fault until it was whole, or until nobody waited any more."""
-    detected: float | None
-    verdict: str
-    actions: Sequence[str]
+    detected: float | None = None
+    verdict: str = ""
+    actions: Sequence[str] = ()
     """Each as `restart backend`."""
-    whole: bool
-    given_to_a_person: float | None
+    whole: bool = False
+    given_to_a_person: float | None = None
     """Seconds until then; None where nobody was told."""
-    asked: int
-    failed: int
-    lost: int
+    asked: int = 0
+    failed: int = 0
+    lost: int = 0
     """Tasks that were accepted and are nowhere."""
+    unmeasured: str = ""
+    """Why the harness itself could not measure it; empty where it could."""
 
     @property
     def budget_spent(self) -> float:
@@ -75,6 +77,9 @@ def markdown(came: Sequence[Came], about: str) -> str:
 
 
 def _row(one: Came) -> list[str]:
+    if one.unmeasured:
+        said = f"not measured: {one.unmeasured}".replace("|", "/")
+        return [one.fault, one.healer, "", said, *[""] * (len(COLUMNS) - 4)]
     return [
         one.fault,
         one.healer,

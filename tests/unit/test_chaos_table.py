@@ -47,3 +47,9 @@ def test_what_was_done_several_times_is_counted_and_what_was_not_mended_is_said(
 def test_a_fault_that_nobody_detected_has_no_time_of_it():
     row = markdown([came(detected=None, actions=[])], "").splitlines()[6]
     assert "| kill | remediation |  | act restart | none |" in row
+
+
+def test_what_the_harness_could_not_measure_is_a_row_that_says_so():
+    row = markdown([Came("kill", "remediation", unmeasured="NotFound: no such container | 404")], "").splitlines()[6]
+    assert row.startswith("| kill | remediation |  | not measured: NotFound: no such container / 404 |")
+    assert row.count("|") == markdown([came()], "").splitlines()[6].count("|")
