@@ -17,8 +17,9 @@ import docker
 import requests
 from chaos_platform import Broken, await_true
 
-from sutazai_ops.ledger import Ledger, RepairEntry
+from sutazai_ops.ledger import Ledger, RepairEntry, VerdictEntry
 from sutazai_ops.remediation.seeing import last_seen
+from sutazai_ops.remediation.verdict import Kind, Reason, say
 
 SEES_WITHIN_SECONDS = 120
 ENDS_SECONDS = 180
@@ -107,11 +108,10 @@ class Remediation(Healer):
         now = datetime.now(UTC)
         since = [one for one in self.log.between(begun, now) if one.opened_at >= begun]
         mine = [one for one in since if one.target == self.target]
-        if not mine:
-            return
-        self.detected = (min(one.opened_at for one in mine) - begun).total_seconds()
         repairs = self.log.repairs_since(begun)
         self.actions = [f"{one.rung} {one.target} ({one.outcome or 'under way'})" for one in repairs]
+        if mine:
+            self.detected = (min(one.opened_at for one in mine) - begun).total_seconds()
         told = [one.escalated_at for one in mine if one.escalated_at]
         self.given_to_a_person = (min(told) - begun).total_seconds() if told else None
         others = Counter(filter(None, (self._decided(one) for one in since if one not in mine)))
@@ -124,12 +124,19 @@ class Remediation(Healer):
         self.is_done = self.is_done and not self.is_busy
 
     def _decided(self, incident) -> str:
-        """What was decided first that is not waiting for it to last, or to be seen whole."""
-        said = [one for one in self.log.verdicts_of(incident.number) if one.kind in {"act", "escalate", "skip"}]
+        """What was decided first of what tells most; that it is waited for, or seen to be whole, tells nothing."""
+        said = [one for one in self.log.verdicts_of(incident.number) if _weight(one) is not None]
         if not said:
             return ""
-        first = said[0]
-        return f"{first.kind} {first.rung}".rstrip() + f", {first.reason}"
+        decided = min(said, key=_weight)
+        return say(decided).removesuffix(f": {Reason.DUE}").replace(": ", ", ")
+
+
+def _weight(verdict: VerdictEntry) -> int | None:
+    """What was done tells most, then what a person is told, then what one is asked."""
+    if verdict.reason == Reason.APPROVAL:
+        return 2
+    return {Kind.ACT: 0, Kind.ESCALATE: 1, Kind.SKIP: 3}.get(Kind(verdict.kind))
 
 
 def _is_under_way(repairs: list[RepairEntry]) -> bool:
