@@ -90,7 +90,8 @@ def blind(s: Situation) -> Verdict | None:
 
 def covered(s: Situation) -> Verdict | None:
     """Somebody is at work there, or has said that it is not to be touched."""
-    closure = next((one for one in s.world.closures if one.covers(s.incident.target, s.world.now)), None)
+    target, symptom = s.incident.target, s.incident.symptom
+    closure = next((one for one in s.world.closures if one.covers(target, symptom, s.world.now)), None)
     if closure is None:
         return None
     return Verdict(Kind.SKIP, Reason.COVERED, {"by": closure.kind, "because": closure.reason}, until=closure.end)

@@ -16,6 +16,7 @@ from sutazai_ops.remediation.guard import DAY, decide
 from sutazai_ops.remediation.incidents import advance, broken_services
 from sutazai_ops.remediation.playbooks import playbook_of, read_playbooks
 from sutazai_ops.remediation.seeing import see
+from sutazai_ops.remediation.silences import silences
 from sutazai_ops.remediation.situation import HELPED, Situation, World
 from sutazai_ops.remediation.surroundings import (
     backup_ages,
@@ -140,7 +141,11 @@ def _world(
         mode=mode_of(log),
         topology=topology,
         repairs=log.repairs_since(now - DAY),
-        closures=closures_of(here, now),
+        # Nobody is asked every two seconds what is silenced where nothing is broken.
+        closures=[
+            *closures_of(here, now),
+            *(silences(here.platform, here.engine, watched.rulebook) if lasting else ()),
+        ],
         broken=broken_services(lasting, seen.sightings, now, watched.rulebook.waking),
         blind=seen.blind,
         started_at=seen.started_at,

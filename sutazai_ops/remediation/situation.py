@@ -65,10 +65,13 @@ class Closure:
     """None while nobody knows."""
     targets: AbstractSet[str] | None = None
     """None for all."""
+    symptom: str | None = None
+    """None for all."""
 
-    def covers(self, target: str, now: datetime) -> bool:
-        """Whether it holds for a target now."""
-        return (self.targets is None or target in self.targets) and self.start <= now and not self.is_over(now)
+    def covers(self, target: str, symptom: str, now: datetime) -> bool:
+        """Whether it holds for a target and a symptom of it now."""
+        is_of_it = (self.targets is None or target in self.targets) and self.symptom in {None, symptom}
+        return is_of_it and self.start <= now and not self.is_over(now)
 
     def is_over(self, now: datetime) -> bool:
         """Whether it has ended."""

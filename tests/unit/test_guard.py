@@ -181,9 +181,10 @@ def test_a_closure_of_another_target_or_another_time_is_none():
         Closure("silence", "x", NOW - HOUR, NOW + HOUR, frozenset({"edge"})),
         Closure("silence", "x", NOW - HOUR, NOW),
         Closure("silence", "x", NOW + SECOND, None),
+        Closure("silence", "x", NOW - HOUR, NOW + HOUR, frozenset({"backend"}), "service-slow"),
     ]
     assert decide(given_that(world={"closures": others})).kind is Kind.ACT
-    own = Closure("deployment", "release 41", NOW, None, frozenset({"backend"}))
+    own = Closure("deployment", "release 41", NOW, None, frozenset({"backend"}), INCIDENT.symptom)
     assert decide(given_that(world={"closures": [own]})).facts == {"by": "deployment", "because": "release 41"}
 
 
