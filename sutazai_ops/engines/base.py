@@ -30,6 +30,10 @@ class Starting(Unreachable):
     """A server is there and says that it still loads its data or recovers."""
 
 
+class Full(Unreachable):
+    """A server is there and takes no further session."""
+
+
 class NoEngine(Unreachable):
     """The engine itself does not answer, or has stopped answering."""
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sutazai_ops.engines.base import Starting
+from sutazai_ops.engines.base import Full, Starting
 from sutazai_ops.errors import OpsError, Unreachable
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ MAINTENANCE_DATABASE = "postgres"
 # connections carry no SQLSTATE through libpq, so there the server's words decide.
 REFUSED_WORDS = ("password authentication failed", "no password supplied", "no pg_hba.conf entry", "is not permitted")
 STARTING_WORDS = ("starting up", "not yet accepting", "in recovery mode")
+FULL_WORDS = ("too many clients already", "connection slots are reserved")
 EXHAUSTED = {"53100": "room on its disk", "53200": "memory"}
 INTERNAL = "XX"
 LOST_STATES = ("08", "57P0")
@@ -159,13 +160,26 @@ def explain(server: Server, message: str, sqlstate: str | None = None) -> OpsErr
             where=str(server.endpoint),
             remedy=f"give the server more {EXHAUSTED[sqlstate]}, then try again",
         )
-    if any(known in message for known in STARTING_WORDS):
-        return Starting(f"{server.name} is still starting", where=str(server.endpoint), remedy="wait until it has")
+    if problem := _is_there(server, message):
+        return problem
     if sqlstate is None or sqlstate.startswith(LOST_STATES):
         return Unreachable(
             f"{server.name} does not answer: {words}",
             where=str(server.endpoint),
             remedy="see whether it runs: sutazai-ops status",
+        )
+    return None
+
+
+def _is_there(server: Server, message: str) -> Starting | Full | None:
+    """That it answers, though it takes no session just now."""
+    if any(known in message for known in STARTING_WORDS):
+        return Starting(f"{server.name} is still starting", where=str(server.endpoint), remedy="wait until it has")
+    if any(known in message for known in FULL_WORDS):
+        return Full(
+            f"{server.name} takes no further session: {_server_words(message)}",
+            where=str(server.endpoint),
+            remedy="end some of its sessions, or what they wait for",
         )
     return None
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
+import psutil
 import psycopg
 import pytest
 from small_platform import judged, reason, watched_platform
@@ -22,15 +23,16 @@ from typer.testing import CliRunner
 
 from sutazai_ops.cli import app
 from sutazai_ops.engines import State
+from sutazai_ops.engines.base import Full
 from sutazai_ops.engines.postgres import connect as connect_postgres
 from sutazai_ops.engines.redis import connect as connect_redis
-from sutazai_ops.errors import Refused, Unsupported
+from sutazai_ops.errors import OpsError, Refused, Unsupported
 from sutazai_ops.ledger import IncidentEntry, ModeEntry, RepairEntry
 from sutazai_ops.lock import exclusive
 from sutazai_ops.orchestration import Operations
 from sutazai_ops.remediation import repair, seeing
 from sutazai_ops.remediation.actions import ACTIONS
-from sutazai_ops.remediation.actions.queries import Patience, end, servers_of
+from sutazai_ops.remediation.actions.queries import Patience, end, end_in_full, servers_of
 from sutazai_ops.remediation.actions.queues import Pace, dead_letter
 from sutazai_ops.remediation.by_hand import run_by_hand
 from sutazai_ops.remediation.curves import CURVES, FILE
@@ -333,6 +335,59 @@ def test_a_query_that_others_wait_for_is_ended_before_one_that_bothers_nobody(he
             thread.join(40)
         for session in sessions:
             session.close()
+
+
+def test_a_server_whose_sessions_all_wait_for_a_lock_has_them_ended_and_then_what_they_wait_for(
+    here, watched, monkeypatch, tmp_path
+):
+    """Every session was taken, so that none could be ended, and the server was restarted with all that it did."""
+    server = here.engine.server("db")
+    harmless, holder = (connect_postgres(server, application_name="shop") for _ in range(2))
+    holder.execute("CREATE TABLE IF NOT EXISTS held (n int)")
+    holder.commit()
+    most = int(harmless.execute("SHOW max_connections").fetchone()[0])
+    sessions, threads = [], [threading.Thread(target=ignoring(holder, "LOCK TABLE held; SELECT pg_sleep(60)"))]
+    threads[0].start()
+    time.sleep(1)
+    try:
+        with suppress(OpsError):
+            for _ in range(most):
+                sessions.append(connect_postgres(server, application_name="shop"))
+                threads.append(threading.Thread(target=ignoring(sessions[-1], "SELECT * FROM held")))
+                threads[-1].start()
+        with pytest.raises(Full, match="db takes no further session"):
+            connect_postgres(server)
+        with pytest.raises(Refused, match="cannot run a command inside"):
+            ACTIONS[Action.END_QUERIES](here, incident_at("db"))
+        monkeypatch.setattr(here.engine, "execute", inside(here.engine.data_folder("db"), tmp_path))
+        threads.append(threading.Timer(1, ask_anew, [server]))
+        threads[-1].start()
+        those, holding = end_in_full(here.engine, server, Patience(blocking=1, running=600, idle_in_transaction=600))
+        assert those == f"{len(sessions)} sessions that waited for a lock were ended"
+        assert "active" in holding
+        assert harmless.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        for thread in threads:
+            thread.join(70)
+        for session in [*sessions, holder, harmless]:
+            session.close()
+
+
+def ask_anew(server) -> None:
+    with closing(connect_postgres(server, application_name="shop")) as session:
+        ignoring(session, "SELECT * FROM held")()
+
+
+def inside(data, folder):
+    """Runs a command that sees the processes of one server alone, as it would inside its container."""
+
+    def execute(service: str, argv: list[str]) -> str:
+        postmaster = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+        for one in postmaster.children():
+            (folder / str(one.pid)).symlink_to(f"/proc/{one.pid}")
+        return subprocess.run([*argv[:-1], str(folder)], capture_output=True, text=True, check=True).stdout
+
+    return execute
 
 
 def ignoring(session, text: str):

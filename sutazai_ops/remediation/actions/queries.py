@@ -1,17 +1,24 @@
-"""Ending what holds locks in PostgreSQL: queries that run for too long, and sessions that forgot their transaction."""
+"""Ending what holds locks in PostgreSQL: queries that run for too long, and sessions that forgot their transaction.
+
+Where those who wait for such a lock have taken every session that the server has, they are ended first, from inside it:
+whoever asked them has given up, and else nothing but a restart would be left.
+"""
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sutazai_ops import human
+from sutazai_ops.engines.base import Full
 from sutazai_ops.engines.postgres import connect, told
 from sutazai_ops.errors import OpsError, Refused
 from sutazai_ops.remediation.surroundings import is_postgres, topology_of
 
 if TYPE_CHECKING:
-    from sutazai_ops.engines import Server
+    from sutazai_ops.engines import Engine, Server
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import IncidentEntry
 
@@ -45,6 +52,20 @@ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND NOT applic
 ORDER BY seconds DESC
 """
 
+# What a server process does is its title: `postgres: USER DATABASE HOST(PORT) SELECT waiting`, `[local]` for a socket.
+# The process that replays a log may wait as well, has no client, and would take the server with it. A session is ended
+# by this signal: https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-SIGNAL
+END_WAITING = r"""
+for one in "$1"/[0-9]*; do
+  case "$(tr '\0' ' ' 2>/dev/null <"$one/cmdline")" in
+    "postgres: "*"("*") "*" waiting"*|"postgres: "*"[local] "*" waiting"*)
+      kill -TERM "${one##*/}" && echo "${one##*/}" ;;
+  esac
+done
+exit 0
+"""
+LOOKS = 5
+
 
 def end_queries(here: Installation, incident: IncidentEntry) -> str:
     """End them in the PostgreSQL that the target is, or that it stands on.
@@ -59,9 +80,31 @@ def end_queries(here: Installation, incident: IncidentEntry) -> str:
 
 def _end_in(here: Installation, name: str) -> list[str]:
     try:
-        return end(here.engine.server(name))
+        server = here.engine.server(name)
+        try:
+            return end(server)
+        except Full:
+            return end_in_full(here.engine, server)
     except OpsError as error:
         raise Refused(f"{name} takes no session, so that none could be ended: {error.what}") from None
+
+
+def end_in_full(engine: Engine, server: Server, patience: Patience | None = None) -> list[str]:
+    """End who waits for a lock in a server that takes no further session, and then what they waited for.
+
+    Raises `OpsError` where nobody waits, since it is full of something else then, and where nothing can be run inside.
+    """
+    ended = engine.execute(server.name, ["sh", "-c", END_WAITING, "sh", "/proc"]).split()
+    if not ended:
+        raise Refused("all its sessions are taken, and none of them waits for a lock")
+    said = [f"{human.count(len(ended), 'session')} that waited for a lock were ended"]
+    for _ in range(LOOKS):
+        # What is ended is found by who waits for it: the next ones do within a moment.
+        time.sleep(1)
+        with suppress(Full):
+            if blocked := end(server, patience):
+                return [*said, *blocked]
+    return said
 
 
 def servers_of(here: Installation, target: str) -> list[str]:
