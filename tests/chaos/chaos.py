@@ -80,8 +80,9 @@ def _run_apart(asked: argparse.Namespace) -> int:
         while not ended:
             time.sleep(LOOK_SECONDS)
             ended = all(one.process.poll() is not None for one in runs)
-            rows = [row for file in sorted(folder.iterdir()) for row in file.read_text().splitlines()]
-            came = [Came(**json.loads(row)) for row in rows]
+            rows = [row for file in sorted(folder.iterdir()) for row in file.read_text().splitlines(keepends=True)]
+            # The last one may be half written.
+            came = [Came(**json.loads(row)) for row in rows if row.endswith("\n")]
             if asked.out:
                 asked.out.write_text(markdown(came, _about(asked.pace, began)))
     print(markdown(came, _about(asked.pace, began)))
