@@ -17,11 +17,11 @@ COLUMNS = (
 )  # fmt: skip
 NOTE = """
 *Detected*: from the fault until there is an incident of it, or until the loop calls something unhealthy. *Whole after*:
-until users are served and the target does its work; `not within …` where it was not, after which the harness
-mended it by hand, with nobody after 20 s where Docker does not mend it either: what it costs by then goes on. *Budget*:
-the time lost to users, by the share of requests that failed, of the month's 43 minutes at 99.9 %. *Data lost*: tasks that were accepted and are neither done nor anywhere. *Actions a day*: those that were done,
-where the fault is over or a person has it; else `at this pace` those of a day in which it would go on as was seen. What
-found nothing to do is no action.
+until users are served and the target does its work; `not within …` where it was not, after which the harness mended it
+by hand: with nobody after 20 s where Docker does not mend it either, and what it costs goes on. *Budget*: the time lost
+to users, by the share of requests that failed, of the month's 43 minutes at 99.9 %. *Data lost*: tasks that were
+accepted and are neither done nor anywhere. *Actions a day*: those that were done, where the fault is over or a person
+has it; else `at this pace` those of a day in which it would go on as was seen. What found nothing to do is no action.
 """
 
 
