@@ -74,7 +74,7 @@ class Broken(Watched):
     """The platform that is broken and mended."""
 
     reports: list[Report]
-    health_every = "15s"
+    health_checks = "interval: 15s"
     """As packaged: others than us go by it."""
 
     def __init__(self, folder: Path, registry: ImageRegistry, client: docker.DockerClient, daemon: Daemon) -> None:

@@ -1,7 +1,8 @@
 """The packaged platform on a real engine, under a name of its own.
 
 The platform's own files are used as they are, but for the names of projects and networks, so that a platform that runs
-on the same host is not touched. Servers are real where Debian has them and labelled stand-ins elsewhere.
+on the same host is not touched, and for how often the engine asks a service how it is. Servers are real where Debian
+has them and labelled stand-ins elsewhere.
 """
 
 from __future__ import annotations
@@ -27,13 +28,18 @@ from sutazai_ops.settings import PACKAGED_PLATFORM
 class Platform:
     """The packaged platform under a name of its own."""
 
+    health_checks = "interval: 15s\n  start_interval: 2s"
+    """The engine asks what is starting every two seconds: as packaged, for engines that cannot, the first answer of
+    each step of a roll-out would be waited for for a quarter of a minute."""
+
     def __init__(self, folder: Path, registry: ImageRegistry, client: docker.DockerClient) -> None:
         self.name, self.client, self.registry = f"plat-{uuid.uuid4().hex[:6]}", client, registry
         self.folder, self.home, self.port = folder / "platform", folder / "home", free_port()
         shutil.copytree(PACKAGED_PLATFORM, self.folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
         for file in self.folder.glob("*.yaml"):
             text = re.sub(r"^name: sutazai-", f"name: {self.name}-", file.read_text(), flags=re.MULTILINE)
-            file.write_text(re.sub(r"name: sutazai-", f"name: {self.name}-", text))
+            text = re.sub(r"name: sutazai-", f"name: {self.name}-", text)
+            file.write_text(text.replace("\n  interval: 15s\n", f"\n  {self.health_checks}\n"))
         for reference in references(self.folder):
             registry.push(reference)
         self.environment: Mapping[str, str] = {

@@ -51,16 +51,13 @@ class Watched(Platform):
     dagster: Dagster
     memory_level: float
     """The share of the host's memory above which it is told."""
-    health_every = "60s"
-    """How often the engine asks what has started how it is."""
+    health_checks = "interval: 60s\n  start_interval: 2s"
+    """Those of fifty containers would take half of what two such platforms take of a processor; probes say here how a
+    service is once it has started."""
 
     def __init__(self, folder: Path, registry: ImageRegistry, client: docker.DockerClient) -> None:
         super().__init__(folder, registry, client)
         self.home.mkdir()
-        for file in self.folder.glob("*.yaml"):
-            # The engine's own health checks of fifty containers would take half of what two such platforms take of a
-            # processor; once a service has started, probes say here how it is.
-            file.write_text(file.read_text().replace("\n  interval: 15s\n", f"\n  interval: {self.health_every}\n"))
         add_services(self.folder, self.home, self.name)
 
     @property
