@@ -18,8 +18,9 @@ from watched.platform import WITHIN_SECONDS, Watched, await_all
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1200)]
 
-QUICK = {"service-down": {"persists": "5s", "grace": "5s"}}
-"""Neither what lasts nor what has just started is waited for any longer."""
+RESTART = {"act": "restart", "costs": "20s", "grace": "5s", "polls": 2}
+QUICK = {"service-down": {"persists": "5s", "grace": "5s", "ladder": [RESTART]}}
+"""What lasts, what has just started and what may have helped is not waited for any longer."""
 Found = dict[str, object]
 
 
