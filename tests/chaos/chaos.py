@@ -173,6 +173,8 @@ def _some_of(known: Collection[str]) -> Callable[[str], list[str]]:
 def _break(platform: Broken, traffic: Traffic, fault: Fault, with_whom: str) -> Came:
     """Break it, watch what becomes of it, mend it, and count."""
     assert await_true(platform.is_well, SETTLES_SECONDS), "the platform does not become well"
+    if with_whom == SEES:
+        assert await_true(platform.is_quiet, SETTLES_SECONDS), "alerts of the last fault do not end"
     first_task = len(traffic.tasks)
     with HEALERS[with_whom](platform) as healer:
         with fault.broken(platform, traffic) as broke:
@@ -214,7 +216,7 @@ def _break(platform: Broken, traffic: Traffic, fault: Fault, with_whom: str) -> 
 def _patience(fault: Fault, healer: Healer) -> float:
     """For how long it is watched at the most."""
     is_waited_for = fault.ends_by_itself or healer.detected is not None
-    return fault.lasts if is_waited_for else min(fault.lasts, healer.patience)
+    return fault.lasts if is_waited_for else min(fault.lasts, healer.patience + fault.shows_after)
 
 
 def _lost(platform: Broken, tasks: list[int]) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import requests
 from chaos_platform import Broken, await_true
 from chaos_traffic import Traffic
@@ -57,6 +58,8 @@ class Fault:
     """How long it is watched, at the most, until the harness mends it."""
     ends_by_itself: bool = False
     """Whether Docker is expected to mend it, so that it is watched for as long where nobody does anything."""
+    shows_after: float = 0.0
+    """Seconds after which a health check can fail of it."""
 
     def broken(self, platform: Broken, traffic: Traffic):
         """The context."""
@@ -123,7 +126,11 @@ def locks(platform: Broken, traffic: Traffic) -> Iterator[Broke]:
     await_true(lambda: time.monotonic() - report.begun > REPORT_RUNS_SECONDS, REPORT_RUNS_SECONDS)
     report.lock()
     yield Broke(lambda: served(traffic))
-    report.end()
+    try:
+        report.end()
+    except psycopg.Error:
+        # Those who wait have taken every session.
+        platform.restart("postgres")
 
 
 REPORT_RUNS_SECONDS = 305
@@ -222,16 +229,17 @@ def _restarts(platform: Broken, service: str) -> tuple[int, str]:
 
 FAULTS = {
     "kill": Fault("the backend is killed", "backend", kill),
-    "hang": Fault("the backend answers nobody any more", "backend", hang, 240),
-    "locks": Fault("a report locks the table that everybody needs", "postgres", locks, 300),
-    "postgres": Fault("PostgreSQL is killed, with all that stand on it", "postgres", postgres),
     "poison": Fault("the queue is stuffed with what no agent can finish", "redis", poison, 240),
+    "locks": Fault("a report locks the table that everybody needs", "postgres", locks, 300, shows_after=60),
+    "hang": Fault("the backend answers nobody any more", "backend", hang, 240),
     "bad-release": Fault("a release leaks once it is rolled out", LEAKY, bad_release, 300),
-    "leak": Fault("the backend leaks until the kernel ends it", "backend", leak, 240, ends_by_itself=True),
+    "postgres": Fault("PostgreSQL is killed, with all that stand on it", "postgres", postgres),
     "disk": Fault("the disk of the engine is filled by what has no name", HOST, disk, 240),
     "crash-loop": Fault("an agent ends five seconds after each start", LOOPING, crash_loop),
+    "leak": Fault("the backend leaks until the kernel ends it", "backend", leak, 240, ends_by_itself=True),
     "prometheus": Fault("Prometheus is killed", "prometheus", prometheus),
     "flap": Fault("an agent is away for a quarter of a minute, again and again", FLAPPING, flap, 240),
     "daemon": Fault("the Docker daemon is started again", "backend", daemon, 240, ends_by_itself=True),
 }
-"""What tells most comes first, and the locks before PostgreSQL is killed, which would end the reports that wait."""
+"""What tells most comes first, but none breaks what the one before had started again, since that is left alone for a
+while; and PostgreSQL is killed after the locks, or the reports that wait for their turn would end."""

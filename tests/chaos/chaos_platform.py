@@ -30,6 +30,8 @@ AT_ONCE = (
     "host_disk_full",
 )  # fmt: skip
 """Thresholds that fire in the round in which they break; all others wait as they do."""
+LINGER = ("service_down", "service_restarting", "http_errors", "queue_old", "postgres_locked")
+"""Of what is over they still tell for as long as they look back, and the remediation would act on that."""
 OF_THE_HOST = ("host_cpu_high", "host_memory_high", "service_cpu_high")
 QUICK = {"persists": 20, "grace": 10, "polls": 2}
 """At most so many seconds, and looks, where the pace is quick."""
@@ -102,6 +104,7 @@ class Broken(Watched):
     def make_ready(self, *, is_quick: bool) -> None:
         """Roll out, back up, and write the playbooks."""
         self._leave_the_host_out()
+        self._forget_requests_soon()
         self.environment = {
             **self.environment,
             "SUTAZAI_REMEDIATION__MAY_DISRUPT": '["postgres"]',
@@ -148,6 +151,14 @@ class Broken(Watched):
         mine = {name: quick[name] for name in AT_ONCE} | dict.fromkeys(OF_THE_HOST)
         file.write_text(yaml.safe_dump({**mine, "http_slow": {"above": 1.0}}))
 
+    def _forget_requests_soon(self) -> None:
+        """Look at a minute of requests, four scrapes, not two: each fault waits until the last one's are forgotten."""
+        file = self.home / "signals.yaml"
+        signals = yaml.safe_load(file.read_text())
+        for name in (name for name in signals if name.startswith("http_")):
+            signals[name]["query"] = signals[name]["query"].replace("[2m]", "[1m]")
+        file.write_text(yaml.safe_dump(signals))
+
     def forget(self) -> None:
         """Close every incident and forget every repair, so that what comes next is the first of its day."""
         ledger = self.ledger
@@ -165,6 +176,13 @@ class Broken(Watched):
         ]
         with suppress(requests.RequestException, KeyError):
             return not unwell and not self.prometheus("signal:service_down > 0")
+        return False
+
+    def is_quiet(self) -> bool:
+        """Whether nothing of the last fault is still told."""
+        with suppress(requests.RequestException, KeyError):
+            names = "|".join(LINGER)
+            return not self.prometheus(f'ALERTS{{alertstate="firing", alertname=~"{names}"}}')
         return False
 
     def connect(self) -> psycopg.Connection:
