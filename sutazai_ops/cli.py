@@ -6,6 +6,7 @@ is a sentence of what, of where, and of what to do; a defect of this program is 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -43,6 +44,10 @@ from sutazai_ops.termination import heed_termination
 
 INTERRUPTED = 130
 """As a shell reports a command that SIGINT ended: 128 + 2."""
+
+NEW_VALUES = 20_000
+"""How many values are made between two looks for cycles among them. What a command loads stays to its end: looking at
+it once in 700 values, as Python does by itself, was a twelfth of `status`."""
 
 # What Typer refuses is bad input as any other; its own number for that, 2, is what `plan` says of changes. The class of
 # all such refusals has no public name of its own.
@@ -92,7 +97,9 @@ def root(
 
 def main() -> None:
     """Run one command and end the process with its exit code (see `ExitCode`)."""
+    gc.set_threshold(NEW_VALUES)
     heed_termination()
+    _make_only(*sys.argv[1:2])
     try:
         try:
             app(standalone_mode=True)
@@ -117,6 +124,17 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001  (the front door)
         _tell_defect(error)
         sys.exit(ExitCode.DEFECT)
+
+
+def _make_only(name: str = "") -> None:
+    """Have Typer make the command of that name alone, as making all of them takes as long as reading the platform.
+
+    They all stay where there is none of that name: for `--help`, and for a slip of the pen, which is told what is near.
+    """
+    groups = [group for group in app.registered_groups if group.name == name]
+    commands = [one for one in app.registered_commands if name in {one.name, getattr(one.callback, "__name__", None)}]
+    if groups or commands:
+        app.registered_groups, app.registered_commands = groups, commands
 
 
 def _tell_interrupt() -> None:

@@ -65,7 +65,7 @@ class Installation:
 
     def standing_scalings(self) -> Mapping[str, ScalingEntry]:
         """By service the last decision to scale it; the ledger is opened only where there is any."""
-        from sutazai_ops.ledger.glance import is_empty
+        from sutazai_ops.ledger_glance import is_empty
 
         return {} if is_empty(self.settings, "scalings") else self.ledger.standing_scalings()
 

@@ -7,12 +7,3 @@ class Model(BaseModel):
     """A frozen value that refuses keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class Documented(Model):
-    """A `Model` whose pages and schemas repeat what stands below its fields.
-
-    Reading that takes a millisecond a class whenever the program starts, so only what is shown to people is one.
-    """
-
-    model_config = ConfigDict(use_attribute_docstrings=True)

@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails  # noqa: TC002
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from sutazai_ops.errors import BadInput
-from sutazai_ops.model import Documented, Model
+from sutazai_ops.model import Model
 from sutazai_ops.platform.model import External, ServiceName
 from sutazai_ops.words import nearest
 
@@ -97,7 +97,7 @@ def _database_url(url: str) -> str:
     return url
 
 
-class BackupSettings(Documented):
+class BackupSettings(Model):
     """How backups are taken, proved and kept."""
 
     store: AnyPath | None = None
@@ -135,7 +135,7 @@ class BackupSettings(Documented):
     """How many tables or indexes pg_restore builds at once."""
 
 
-class ImageSettings(Documented):
+class ImageSettings(Model):
     """Where images come from instead of where the platform's files say."""
 
     mirror: Annotated[str, Field(pattern=r"^[^\s/]+(/[^\s/]+)*$")] | None = None
@@ -146,7 +146,7 @@ class ImageSettings(Documented):
     """The file of digests; `images.lock.yaml` in the platform's folder if left out."""
 
 
-class DeploySettings(Documented):
+class DeploySettings(Model):
     """How a release is rolled out."""
 
     settle_seconds: float = Field(default=5, ge=0)
@@ -165,7 +165,7 @@ class DeploySettings(Documented):
     """Whether whatever the lint finds is refused, and not only what would fail; in production alone if left out."""
 
 
-class MonitoringSettings(Documented):
+class MonitoringSettings(Model):
     """What is measured, how often, and what is too much."""
 
     signals: AnyPath | None = None
@@ -192,7 +192,7 @@ class MonitoringSettings(Documented):
     """When the monitoring itself is checked, with a test alert to every receiver, as cron, in `timezone`."""
 
 
-class Receiver(Documented):
+class Receiver(Model):
     """Who is told of alerts, and how."""
 
     kind: Literal["webhook", "slack", "mail"]
@@ -224,7 +224,7 @@ class Receiver(Documented):
         return self
 
 
-class AlertSettings(Documented):
+class AlertSettings(Model):
     """Who is told when a threshold is broken."""
 
     receivers: Mapping[ServiceName, Receiver] = Field(default_factory=dict)
@@ -247,7 +247,7 @@ class AlertSettings(Documented):
         return self
 
 
-class ObjectiveSettings(Documented):
+class ObjectiveSettings(Model):
     """What is promised, and what follows from how it is kept."""
 
     objectives: AnyPath | None = None
@@ -262,7 +262,7 @@ class ObjectiveSettings(Documented):
     """When the report of the last month is made, as cron, in `timezone`."""
 
 
-class RemediationSettings(Documented):
+class RemediationSettings(Model):
     """What repairs itself, and how careful it is."""
 
     playbooks: AnyPath | None = None
@@ -273,7 +273,7 @@ class RemediationSettings(Documented):
     """When the incidents of the last thirty days are counted, as cron, in `timezone`."""
 
 
-class ModelSettings(Documented):
+class ModelSettings(Model):
     """Which language models there are, and when they are looked after."""
 
     manifest: AnyPath | None = None
@@ -287,7 +287,7 @@ class ModelSettings(Documented):
     """When models are pulled that are missing, and warmed that should be warm, as cron, in `timezone`."""
 
 
-class StatusPageSettings(Documented):
+class StatusPageSettings(Model):
     """What the platform's own users read about it."""
 
     title: str = Field(default="Status", min_length=1)
@@ -302,7 +302,7 @@ class StatusPageSettings(Documented):
     """Where its files are written, and served from; `status-page/public` in the home folder if left out."""
 
 
-class CapacitySettings(Documented):
+class CapacitySettings(Model):
     """What services use, what they should be allowed, and what it costs."""
 
     prices: AnyPath | None = None
@@ -321,7 +321,7 @@ class CapacitySettings(Documented):
     """When the report on capacity and cost of the last month is made, likewise."""
 
 
-class BaselineSettings(Documented):
+class BaselineSettings(Model):
     """How the platform answers a known load."""
 
     requests: AnyPath | None = None
@@ -338,7 +338,6 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
     )
 
     environment: Literal["development", "staging", "production"] = "development"

@@ -1,7 +1,14 @@
-"""Makes docs/settings.md out of the settings themselves, so that the page cannot say anything else than the program."""
+"""Makes docs/settings.md out of the settings themselves, so that the page cannot say anything else than the program.
+
+What a setting means stands below it in the source, and is read here alone: if pydantic did it
+(`use_attribute_docstrings`), every command would at its start, which was a fortieth of `status`.
+"""
 
 from __future__ import annotations
 
+import ast
+import inspect
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
@@ -47,12 +54,13 @@ def settings_page() -> str:
 
 
 def _rows(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, str, str, str]]:
+    meanings = _meanings(model)
     for name, field in model.model_fields.items():
         key = before + name
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _rows(field.annotation, f"{key}.")
             continue
-        yield f"`{key}`", f"`{PREFIX}{key.replace('.', '__').upper()}`", _default(field), _meaning(field)
+        yield f"`{key}`", f"`{PREFIX}{key.replace('.', '__').upper()}`", _default(field), meanings.get(name, "")
         for below in get_args(field.annotation):
             # A mapping by name: one row for each key of what a name stands for.
             if isinstance(below, type) and issubclass(below, BaseModel):
@@ -68,5 +76,12 @@ def _default(field: FieldInfo) -> str:
     return "the packaged one" if value == PACKAGED_PLATFORM else f"`{value}`"
 
 
-def _meaning(field: FieldInfo) -> str:
-    return " ".join((field.description or "").split())
+def _meanings(model: type[BaseModel]) -> dict[str, str]:
+    (definition,) = ast.parse(inspect.getsource(model)).body
+    assert isinstance(definition, ast.ClassDef)  # noqa: S101  (of which it is the source)
+    meanings = {}
+    for field, below in pairwise(definition.body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(value=ast.Constant(str(words))):
+                meanings[name] = " ".join(words.split())
+    return meanings

@@ -11,8 +11,6 @@ import typer
 from sutazai_ops import human
 from sutazai_ops.errors import BadInput, Refused
 from sutazai_ops.installation import open_installation
-from sutazai_ops.remediation.incidents import with_followers
-from sutazai_ops.remediation.verdict import Reason
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
@@ -146,6 +144,8 @@ def _state(one: IncidentEntry) -> str:
 
 
 def _row(one: IncidentEntry, verdict: VerdictEntry | None, now: datetime) -> list[object]:
+    from sutazai_ops.remediation.incidents import with_followers
+
     said = f"{verdict.kind} {verdict.rung}".strip() + f": {verdict.reason}" if verdict else one.outcome
     return [
         one.number,
@@ -168,6 +168,7 @@ def _show(
     here: Installation,
 ) -> None:
     from sutazai_ops.monitoring.rules import runbook_of
+    from sutazai_ops.remediation.verdict import Reason
 
     now = datetime.now(UTC)
     thresholds = list(dict.fromkeys(one["threshold"] for one in incident.own_alerts))

@@ -12,7 +12,6 @@ import typer
 from sutazai_ops import human
 from sutazai_ops.installation import open_installation
 from sutazai_ops.terminal import AsJson, Terminal
-from sutazai_ops.uncollected import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,13 +121,11 @@ def logs(
 @app.command()
 def status(*, json: AsJson = False) -> None:
     """Show what should run, what runs, what has drifted, and when the last proven backup was taken."""
-    terminal = Terminal()
-    # What is loaded stays: looking for cycles in it was a tenth of this command.
-    with uncollected():
-        from sutazai_ops.deployment.standing import look
+    from sutazai_ops.deployment.standing import look
 
-        here = open_installation()
-        found = look(here)
+    terminal = Terminal()
+    here = open_installation()
+    found = look(here)
     backup = _last_verified(here.store)
     facts = {
         "environment": here.settings.environment,

@@ -13,8 +13,6 @@ from sutazai_ops.deployment.drift import find_drift
 from sutazai_ops.deployment.release import Releases
 from sutazai_ops.deployment.scaled import meant_copies, scaled
 from sutazai_ops.engines import Health, State
-from sutazai_ops.monitoring import probes
-from sutazai_ops.monitoring.probes.run import NO_PROBE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from sutazai_ops.deployment.release import Release, ReleasedService
     from sutazai_ops.engines import Engine, Observed
     from sutazai_ops.installation import Installation
+    from sutazai_ops.monitoring.probes import Outcome
     from sutazai_ops.platform import Platform, Service
 
 DONE = "done"
@@ -93,13 +92,18 @@ def _by_phase(release: Release, observed: Sequence[Observed]) -> Running:
     }
 
 
-def _asked(engine: Engine, platform: Platform, observed: Sequence[Observed]) -> dict[str, probes.Outcome]:
+def _asked(engine: Engine, platform: Platform, observed: Sequence[Observed]) -> dict[str, Outcome]:
     """What the first probe that is not well says, or the last, of each service that tells nothing of itself."""
-    services = [platform.service(one.service) for one in observed if _tells_nothing(one)]
-    outcomes: dict[str, probes.Outcome] = {}
-    for report in probes.probe_all([service for service in services if service.probes], engine):
+    silent = [platform.service(one.service) for one in observed if _tells_nothing(one)]
+    services = [service for service in silent if service.probes]
+    if not services:
+        return {}
+    from sutazai_ops.monitoring.probes import ProbeState, probe_all
+
+    outcomes: dict[str, Outcome] = {}
+    for report in probe_all(services, engine):
         before = outcomes.get(report.service)
-        if before is None or before.state is probes.ProbeState.OK:
+        if before is None or before.state is ProbeState.OK:
             outcomes[report.service] = report.outcome
     return outcomes
 
@@ -114,7 +118,7 @@ def _standing(
     release: Release | None,
     drifts: Sequence[Drift],
     observed: Observed,
-    answer: probes.Outcome | None,
+    answer: Outcome | None,
     others: Mapping[str, int],
 ) -> Standing:
     service = platform.service(observed.service)
@@ -145,7 +149,7 @@ def _notes(
     meant: ReleasedService | None,
     observed: Observed,
     state: str,
-    answer: probes.Outcome | None,
+    answer: Outcome | None,
     others: Mapping[str, int],
 ) -> list[str | None]:
     notes = [observed.version, observed.note if state != DONE else None]
@@ -153,9 +157,11 @@ def _notes(
     if count > 1 or service.name in others:
         running = sum(container.state is State.RUNNING for container in observed.containers)
         notes.append(f"{running} of {count} run" + (", scaled" if service.name in others else ""))
-    if answer is not None and answer.state is not probes.ProbeState.OK:
+    if answer is not None and Health(answer.state) is not Health.OK:
         notes.append(answer.because)
     if _tells_nothing(observed) and not service.probes and state != DONE:
+        from sutazai_ops.monitoring.probes.run import NO_PROBE
+
         notes.append(NO_PROBE)
     if "backup" in service.inferred:
         notes.append("backup inferred")

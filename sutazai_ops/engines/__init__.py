@@ -27,7 +27,6 @@ from sutazai_ops.engines.base import (
     Tools,
     Usage,
 )
-from sutazai_ops.engines.scratch_folder import scratch_folder, sweep_scratch
 from sutazai_ops.engines.toolchain import installed
 
 if TYPE_CHECKING:
@@ -59,8 +58,6 @@ __all__ = [
     "chosen_engine",
     "installed",
     "open_engine",
-    "scratch_folder",
-    "sweep_scratch",
 ]
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sutazai_ops.engines.processes import run_tool
-from sutazai_ops.engines.scratch_folder import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +41,8 @@ class LocalServer:
 
     @contextmanager
     def _run(self, argv: Sequence[str], *, stdin: bool) -> Iterator[Command]:
+        from sutazai_ops.engines.scratch_folder import scratch_folder
+
         tools = self.tools()
         with scratch_folder(self.home / "scratch", "password") as folder:
             environment = self._environment(folder) if tools.product == "postgres" else {}

@@ -16,9 +16,9 @@ from sqlalchemy.pool import NullPool
 
 from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.ledger.errors import speaking
-from sutazai_ops.ledger.glance import FILE
 from sutazai_ops.ledger.ledger import Ledger
 from sutazai_ops.ledger.migrations import HEAD
+from sutazai_ops.ledger_glance import FILE
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine

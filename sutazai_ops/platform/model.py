@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from sutazai_ops.errors import BadInput
-from sutazai_ops.model import Documented, Model
+from sutazai_ops.model import Model
 from sutazai_ops.platform.merge import merge_service
 from sutazai_ops.words import nearest
 
@@ -204,7 +204,7 @@ def _address(value: str) -> str:
     return value
 
 
-class External(Documented):
+class External(Model):
     """A service that somebody else runs: an address and a secret file instead of a process of ours."""
 
     address: Annotated[str, AfterValidator(_address)]

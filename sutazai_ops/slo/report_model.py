@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from sutazai_ops.model import Documented
+from sutazai_ops.model import Model
 from sutazai_ops.slo.verdict import Verdict
 
 FORMAT: Literal["sutazai-ops/slo-report"] = "sutazai-ops/slo-report"
@@ -28,10 +28,10 @@ Count = Annotated[float, Field(ge=0)]
 Minutes = Annotated[float, Field(ge=0)]
 
 
-class Part(Documented):
+class Part(Model):
     """One part of a report: a `Model` that refuses numbers which are none, and passes over keys of newer programs."""
 
-    model_config = ConfigDict(allow_inf_nan=False, extra="ignore")
+    model_config = ConfigDict(allow_inf_nan=False, extra="ignore", use_attribute_docstrings=True)
 
 
 class ObjectiveKind(StrEnum):

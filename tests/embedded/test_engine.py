@@ -16,9 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sutazai_ops.engines import Order, ScratchOptions, State, sweep_scratch
+from sutazai_ops.engines import Order, ScratchOptions, State
 from sutazai_ops.engines.postgres import connect as connect_postgres
 from sutazai_ops.engines.redis import connect as connect_redis
+from sutazai_ops.engines.scratch_folder import sweep_scratch
 from sutazai_ops.errors import BadInput, CommandFailed, OpsError, ToolMissing, Unreachable, Unsupported
 from sutazai_ops.installation import Installation
 from sutazai_ops.platform import External, with_external

@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 import sutazai_ops
-from sutazai_ops.engines import ScratchOptions, account, sweep_scratch
+from sutazai_ops.engines import ScratchOptions, account
 from sutazai_ops.engines.postgres import connect
 from sutazai_ops.engines.scratch import scratch_server
+from sutazai_ops.engines.scratch_folder import sweep_scratch
 from sutazai_ops.engines.toolchain import find, wheel_major
 
 pytestmark = pytest.mark.servers

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from sutazai_ops import cli
 from sutazai_ops.errors import ExitCode
 
 
@@ -178,11 +180,40 @@ def test_a_defect_is_told_in_one_sentence_with_its_log(run, tmp_path, monkeypatc
     assert f"{datetime.now(UTC):%Y}" in (tmp_path / "home/logs/sutazai-ops.log").read_text()
 
 
-def test_the_command_line_starts_without_the_slow_drivers():
-    slow = ("dagster", "psycopg", "redis", "sqlalchemy", "matplotlib")
-    script = f"import sys, sutazai_ops.cli; print([name for name in {slow} if name in sys.modules])"
+SLOW_DRIVERS = ("dagster", "psycopg", "redis", "sqlalchemy", "matplotlib")
+
+
+@pytest.mark.parametrize(
+    ("what", "does_without"),
+    [
+        (["sutazai_ops.cli"], [*SLOW_DRIVERS, "docker", "sutazai_ops.settings", "sutazai_ops.ledger"]),
+        # The ledger's entries alone were a twentieth of a look, and came by way of another command.
+        (
+            [
+                "sutazai_ops.cli",
+                "sutazai_ops.deployment.standing",
+                "sutazai_ops.engines.compose.engine",
+                "sutazai_ops.ledger_glance",
+            ],
+            [*SLOW_DRIVERS, "psutil", "sutazai_ops.ledger", "sutazai_ops.monitoring.probes"],
+        ),
+    ],
+    ids=["any command", "a look at what runs"],
+)
+def test_a_command_starts_without_what_is_slow_to_load(what, does_without):
+    script = f"import sys, {', '.join(what)}; print([name for name in {does_without} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_command_that_is_made_alone_is_one_of_all_of_them(monkeypatch):
+    groups, commands = cli.app.registered_groups, cli.app.registered_commands
+    every = list(get_command(cli.app).commands)
+    for name, made in [*((name, [name]) for name in every), ("stauts", every), ("--help", every)]:
+        monkeypatch.setattr(cli.app, "registered_groups", groups)
+        monkeypatch.setattr(cli.app, "registered_commands", commands)
+        cli._make_only(name)
+        assert list(get_command(cli.app).commands) == made
 
 
 def test_a_page_is_opened_in_the_browser_that_there_is_and_where_none_is_that_is_said(tmp_path):

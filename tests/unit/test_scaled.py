@@ -17,7 +17,7 @@ from sutazai_ops.engines import Container, Health, State
 from sutazai_ops.errors import BadInput
 from sutazai_ops.installation import Installation
 from sutazai_ops.ledger import ScalingEntry, open_ledger
-from sutazai_ops.ledger.glance import FILE, is_empty
+from sutazai_ops.ledger_glance import FILE, is_empty
 from sutazai_ops.platform import read_platform
 from sutazai_ops.platform.model import Service
 from sutazai_ops.settings import Loaded, Settings
