@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
     from sutazai_ops.capacity.room import Room
     from sutazai_ops.installation import Installation
+    from sutazai_ops.ledger import ScalingEntry
     from sutazai_ops.platform import Service
 
-__all__ = ["room_of"]
+__all__ = ["add_within_bounds", "room_of"]
 
 
 def room_of(installation: Installation, services: Sequence[Service]) -> Room:
@@ -22,3 +23,19 @@ def room_of(installation: Installation, services: Sequence[Service]) -> Room:
     from sutazai_ops.capacity.room import Room
 
     return Room(installation, services)
+
+
+def add_within_bounds(installation: Installation, queue: str, *, because: str, actor: str) -> ScalingEntry:
+    """Add one step of containers to a service that takes from a queue, by its rule of autoscaling, whatever the mode.
+
+    Returns:
+        The entry of the ledger, with what became of it.
+
+    Raises:
+        Refused: where autoscaling does so by itself, no rule is on a service that takes from this queue, or each of
+            them has as many containers as its rule allows.
+        OpsError: when it did not come to that number; what was meant before still is.
+    """
+    from sutazai_ops.capacity.autoscaler import add_step
+
+    return add_step(installation, queue, because, actor)

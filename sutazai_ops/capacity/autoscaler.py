@@ -8,17 +8,19 @@ written down. What a container that is gone had in hand is handed back in every 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.capacity.autoscaling import REGRETTED_FOR, Change, Move, Seen, Since, decide, follow
+from sutazai_ops.capacity.rules import read_rules
 from sutazai_ops.deployment.deployments import Deployments
 from sutazai_ops.deployment.handback import queue_of
 from sutazai_ops.deployment.scaled import meant_copies
 from sutazai_ops.engines import State
-from sutazai_ops.errors import OpsError
+from sutazai_ops.errors import OpsError, Refused
 from sutazai_ops.ledger import ScalingEntry
 from sutazai_ops.monitoring.exporter.collectors.queues import QueuesCollector
+from sutazai_ops.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,6 +117,37 @@ def carry_out(here: Installation, judged: Judged, progress: Progress) -> tuple[S
         return replace(entry_of(judged, released, "under way"), before=before)
 
     return Deployments.of(here).scale(progress, judged.rule.service, decision.after, decided), capped
+
+
+def add_step(here: Installation, queue: str, because: str, actor: str) -> ScalingEntry:
+    """Add one step of containers to the first service that takes from a queue and has room by its rule.
+
+    Raises:
+        Refused: where there is none, and where the mode is `act`, so that this is done already.
+        OpsError: when it did not come to that number.
+    """
+    if here.settings.capacity.autoscaling == "act":
+        raise Refused("autoscaling follows the queue by itself")
+    deployments = Deployments.of(here)
+    rules = read_rules(here.platform, here.settings.capacity.autoscaling_rules).values()
+    on_it = [one for one in rules if _takes(here, one.service) == queue]
+    room = [(one, copies) for one in on_it if 0 < (copies := deployments.copies(one.service)) < one.most]
+    if not room:
+        why = f"all have as many containers as is allowed: {', '.join(one.service for one in on_it)}"
+        raise Refused(why if on_it else f"no rule of autoscaling is on a service that takes from {queue}")
+    rule, copies = room[0]
+    after = min(copies + rule.step, rule.most)
+
+    def decided(released: int, before: int) -> ScalingEntry:
+        now = datetime.now(UTC)
+        return ScalingEntry(now, rule.service, Move.UP.value, released, before, after, because, actor, rule=rule.name)
+
+    return deployments.scale(Silent(), rule.service, after, decided)
+
+
+def _takes(here: Installation, service: str) -> str:
+    takes = here.platform.service(service).takes
+    return takes.queue if takes else ""
 
 
 def entry_of(judged: Judged, released: int, outcome: str) -> ScalingEntry:

@@ -271,6 +271,13 @@ class Deployments:
         """The services of a release that are meant to have another number of containers than it says, and how many."""
         return scaled(release, self.installation.standing_scalings())
 
+    def copies(self, service: str) -> int:
+        """How many containers of a service are meant to run; 0 where no release has it."""
+        release = self.releases.current()
+        if release is None or service not in release.services:
+            return 0
+        return meant_copies(release.services[service], self.scaled(release))
+
     def look_for_drift(self) -> tuple[int, list[Drift]]:
         """Hold what runs against the current release, and write down what was found.
 

@@ -148,6 +148,27 @@ class Queue(Model):
     """For a list: the dotted path, in an entry read as JSON, of how often it was taken and given back. With it a repair
     knows which entries nobody can finish."""
 
+    @property
+    def set_aside(self) -> str:
+        """The key of the list that a repair puts into what nobody can finish, the newest first."""
+        return f"{self.key}:dead-letter"
+
+
+class Cache(Model):
+    """Keys of a Redis service that may be lost at any time, since whoever misses one makes it again."""
+
+    keys: Annotated[str, Field(pattern=r"^[^*?\[\]\\\s]+\*$")]
+    """How they begin, and a star: `cache:*`."""
+    database: int = Field(default=0, ge=0)
+
+    def has(self, key: str) -> bool:
+        """Whether a key is of it."""
+        return key.startswith(self.keys.removesuffix("*"))
+
+    def touches(self, beginning: str) -> bool:
+        """Whether a key that begins so may be of it."""
+        return self.has(beginning) or self.keys.startswith(beginning)
+
 
 class Takes(Model):
     """What a worker takes its work from: copies of it can be added, and taken away without losing a task."""
@@ -225,6 +246,10 @@ def _kind_alone(value: object) -> object:
 _ShortForm = BeforeValidator(_kind_alone)
 
 
+def _keys_alone(value: object) -> object:
+    return {"keys": value} if isinstance(value, str) else value
+
+
 def _port_alone(value: object) -> object:
     return {"port": value} if isinstance(value, int | str) else value
 
@@ -248,6 +273,8 @@ class Addition(Model):
     """Where it serves its metrics."""
     queues: tuple[Queue, ...] = ()
     """What waits in it, for a Redis or Valkey."""
+    caches: tuple[Annotated[Cache, BeforeValidator(_keys_alone)], ...] = ()
+    """Which of its keys a repair may drop, likewise."""
     takes: Takes | None = None
     """From which queue it takes its work, for an agent or a worker."""
     placement: Mapping[str, str] = Field(default_factory=dict)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sutazai_ops.platform.compose_file import ComposeFile
-    from sutazai_ops.platform.model import Service
+    from sutazai_ops.platform.model import Cache, Service
 
 
 def refuse_unknown_dependencies(services: Mapping[str, Service], files: Mapping[Path, ComposeFile]) -> None:
@@ -38,7 +38,8 @@ def refuse_unclear_names(
     tops: Mapping[Path, Mapping[str, Mapping[str, Any]]],
     files: Mapping[Path, ComposeFile],
 ) -> None:
-    """Raise `BadInput` for an alias that is taken, or for a login's secret or a proxy that nothing else has.
+    """Raise `BadInput` for an alias that is taken, a login's secret or a proxy that nothing else has, or a queue that a
+    cache holds.
 
     Args:
         services: in roll-out order.
@@ -59,6 +60,8 @@ def refuse_unclear_names(
                 where=file.where(*place, "login", "secret"),
                 remedy=nearest(name, secrets) or f"known are: {', '.join(sorted(secrets)) or 'none'}",
             )
+        for cache in service.caches:
+            _refuse_cached_work(service, cache, services, file.where(*place, "caches"))
         if service.takes:
             _refuse_unknown_queue(service, queues, file.where(*place, "takes", "queue"))
         if service.placement and (service.tier is Tier.STATEFUL or service.criticality in {"critical", "high"}):
@@ -90,6 +93,19 @@ def _refuse_unknown_queue(service: Service, queues: Mapping[str, str], where: st
             where=where,
             remedy="remove in_hand; a stream's own groups know what was taken",
         )
+
+
+def _refuse_cached_work(service: Service, cache: Cache, services: Mapping[str, Service], where: str) -> None:
+    queues = [one for one in service.queues if one.database == cache.database]
+    for queue in queues:
+        takers = [one.takes for one in services.values() if one.takes and one.takes.queue == queue.name]
+        in_hand = [one.in_hand.partition("{container}")[0] for one in takers if one.in_hand]
+        if any(map(cache.has, (queue.key, queue.set_aside))) or any(map(cache.touches, in_hand)):
+            raise BadInput(
+                f"the cache {cache.keys} of {service.name} holds the queue {queue.name}, which must not be lost",
+                where=where,
+                remedy="give the cache a beginning that nothing else has",
+            )
 
 
 def _refuse_taken_aliases(services: Mapping[str, Service], files: Mapping[Path, ComposeFile]) -> None:

@@ -32,8 +32,12 @@ class Action(StrEnum):
     """End the queries of PostgreSQL that run for too long, and sessions that hold a transaction and do nothing."""
     UNLOAD_MODEL = "unload-model"
     """Have Ollama take a model out of memory that nobody asks."""
+    DROP_CACHE = "drop-cache"
+    """Drop the keys of a Redis that its files call a cache."""
     DEAD_LETTER = "dead-letter"
     """Put what nobody can finish out of a queue into a list beside it."""
+    SCALE_OUT = "scale-out"
+    """Have more agents take from a queue, between the bounds of the rules of autoscaling."""
     FREE_DISK = "free-disk"
     """Remove images without a name, build cache and old log files of this program."""
 
@@ -59,6 +63,8 @@ class Check(StrEnum):
     """It is one of those that measure: Prometheus, Alertmanager or an exporter."""
     POSTGRES = "postgres"
     """It is a PostgreSQL."""
+    CACHES = "caches"
+    """Its files call some of its keys a cache."""
 
 
 class Rung(Model):

@@ -116,6 +116,7 @@ def failed_checks(here: Installation, target: str, seen: Seen, now: datetime) ->
         Check.RELEASED_LATELY: was_released_lately(here, service, now),
         Check.MEASURES: measures(service),
         Check.POSTGRES: is_postgres(service),
+        Check.CACHES: bool(service.caches),
     }
     return frozenset(check for check in Check if not so[check])
 

@@ -64,7 +64,7 @@ class TracedService(Model):
     def failed_checks(self) -> frozenset[Check]:
         """What rungs may ask for beforehand and is not so."""
         so = {Check.RUNS: True, Check.RELEASED_LATELY: self.released_lately, Check.MEASURES: self.measures,
-              Check.POSTGRES: False}  # fmt: skip
+              Check.POSTGRES: False, Check.CACHES: False}  # fmt: skip
         return frozenset(check for check in Check if not so[check])
 
 

@@ -30,6 +30,7 @@ services:
         - {name: tasks, key: tasks}
         - {name: orders, key: orders, queued_at: queued_at, attempts: tries}
         - {name: events, key: events, kind: stream}
+      caches: ["page:*", {keys: "answer:*", database: 1}]
       embedded: {server: valkey}
   exporter:
     image: sutazai/ops:0.1.0

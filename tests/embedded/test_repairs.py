@@ -32,6 +32,7 @@ from sutazai_ops.lock import exclusive
 from sutazai_ops.orchestration import Operations
 from sutazai_ops.remediation import repair, seeing
 from sutazai_ops.remediation.actions import ACTIONS
+from sutazai_ops.remediation.actions.caches import drop_cache
 from sutazai_ops.remediation.actions.queries import Patience, end, end_in_full, servers_of
 from sutazai_ops.remediation.actions.queues import Pace, dead_letter
 from sutazai_ops.remediation.by_hand import run_by_hand
@@ -397,6 +398,24 @@ def ignoring(session, text: str):
             session.execute(text)
 
     return ask
+
+
+def test_a_cache_is_dropped_and_nothing_else(here, watched):
+    server = here.engine.server("cache")
+    with closing(connect_redis(server)) as client, closing(connect_redis(server, 1)) as other:
+        client.mset({f"page:{number}": "x" * 100 for number in range(1200)})
+        client.mset({"pages": "kept", "session:page:1": "kept", "answer:1": "kept"})
+        other.mset({"answer:1": "x", "page:1": "kept"})
+        client.lpush("tasks", "kept")
+        assert drop_cache(here, incident_at("cache")) == "1,201 keys of page:*, answer:* were dropped"
+        assert sorted(client.keys()) == [b"answer:1", b"pages", b"session:page:1", b"tasks"]
+        assert other.keys() == [b"page:1"]
+        client.delete("answer:1", "pages", "session:page:1", "tasks")
+        other.flushdb()
+    with pytest.raises(Refused, match="the caches of cache are empty"):
+        drop_cache(here, incident_at("cache"))
+    with pytest.raises(Refused, match="nothing in db is called a cache"):
+        drop_cache(here, incident_at("db"))
 
 
 def test_the_oldest_entry_of_a_queue_is_put_aside_and_none_is_lost(here, watched):

@@ -16,10 +16,12 @@ from sutazai_ops.capacity.autoscaling import Move, Since
 from sutazai_ops.capacity.defs import follow_queues, scale_service
 from sutazai_ops.capacity.rules import read_rules
 from sutazai_ops.deployment.release import Release, ReleasedPhase, ReleasedService, Releases
-from sutazai_ops.errors import Unreachable
+from sutazai_ops.errors import Refused, Unreachable
 from sutazai_ops.installation import Installation
+from sutazai_ops.ledger import IncidentEntry
 from sutazai_ops.orchestration import Operations
 from sutazai_ops.progress import Silent
+from sutazai_ops.remediation.actions.agents import scale_out
 from sutazai_ops.settings import CapacitySettings, Loaded, Settings
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -125,6 +127,36 @@ def test_off_does_not_even_write_down(house, monkeypatch):
     assert judged.decision.move is Move.UP
     assert written == []
     assert here.ledger.scalings_since(NOW) == []
+
+
+def old(queue: str = "jobs") -> IncidentEntry:
+    """An incident of a queue that grows old."""
+    alerts = [{"threshold": "queue_old", "labels": {"service": "redis", "queue": queue}}]
+    return IncidentEntry(7, "redis", "queue-old", "queue-old", "page", "jobs wait", alerts, NOW, NOW)
+
+
+@pytest.mark.parametrize("mode", ["off", "observe"])
+def test_a_repair_adds_containers_up_to_the_most_that_the_rule_allows(house, mode):
+    here = house(mode)
+    assert scale_out(here, old()) == "worker has 2 containers in place of 1"
+    assert here.engine.count == 2
+    [entry] = here.ledger.standing_scalings().values()
+    assert (entry.rule, entry.actor, entry.because) == ("jobs", "remediation", "incident 7: jobs wait")
+    with pytest.raises(Refused, match="as many containers as is allowed: worker"):
+        scale_out(here, old())
+    assert here.engine.count == 2
+
+
+def test_a_repair_leaves_it_to_autoscaling_where_that_acts(house):
+    with pytest.raises(Refused, match="autoscaling follows the queue by itself"):
+        scale_out(house("act"), old())
+
+
+def test_a_queue_that_no_rule_follows_gets_nobody_more(house, tmp_path):
+    here = house("off")
+    (tmp_path / "rules.yaml").write_text("")
+    with pytest.raises(Refused, match="no rule of autoscaling is on a service that takes from jobs"):
+        scale_out(here, old())
 
 
 def test_a_queue_that_does_not_answer_has_no_known_age(house):

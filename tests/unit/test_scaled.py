@@ -114,6 +114,43 @@ QUEUE = "services:\n  q: {image: redis:7, x-sutazai: {queues: [{name: jobs, key:
 WORKER = "  w: {image: w:1, x-sutazai: {ADDITION}}\n"
 
 
+CACHED = """
+services:
+  q:
+    image: redis:7
+    x-sutazai:
+      queues: [{name: jobs, key: "w:jobs"}]
+      caches: [CACHE]
+  w: {image: w:1, x-sutazai: {takes: {queue: jobs, in_hand: "w:hand:{container}"}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("cache", "words"),
+    [
+        ('"w:*"', "the cache w:* of q holds the queue jobs, which must not be lost"),
+        ('"w:jobs*"', "the cache w:jobs* of q holds the queue jobs"),
+        ('"w:jobs:dead*"', "the cache w:jobs:dead* of q holds the queue jobs"),
+        ('"w:hand:4*"', "the cache w:hand:4* of q holds the queue jobs"),
+        ('"*"', "keys"),
+        ('"page:*:old*"', "keys"),
+        ('"page"', "keys"),
+    ],
+)
+def test_a_cache_that_holds_what_must_not_be_lost_is_refused_with_its_line(tmp_path, cache, words):
+    (tmp_path / "core.yaml").write_text(CACHED.replace("CACHE", cache))
+    with pytest.raises(BadInput) as refused:
+        read_platform(tmp_path)
+    assert words in refused.value.what
+    assert "core.yaml:7" in refused.value.where
+
+
+@pytest.mark.parametrize("cache", ['"page:*"', '"w:jobs:page:*"', '{keys: "w:*", database: 1}'])
+def test_a_cache_beside_what_must_not_be_lost_is_taken(tmp_path, cache):
+    (tmp_path / "core.yaml").write_text(CACHED.replace("CACHE", cache))
+    assert len(read_platform(tmp_path).service("q").caches) == 1
+
+
 @pytest.mark.parametrize(
     ("addition", "kind", "words"),
     [

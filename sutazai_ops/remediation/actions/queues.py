@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from sutazai_ops.ledger import IncidentEntry
     from sutazai_ops.platform.model import Queue
 
-ASIDE = ":dead-letter"
-"""After a queue's key: the list of what was put aside, the newest first."""
 GIVEN_BACK = 5
 """So often it is given back only by those who cannot finish it; a server that is away for a moment fails it less."""
 AT_ONCE = 200
@@ -54,7 +52,7 @@ class Pace:
 
 def dead_letter(here: Installation, incident: IncidentEntry, pace: Pace | None = None) -> str:
     """Move them; raises `Refused` where there is none to move, and `Unsupported` for a stream or a sorted set."""
-    queue = _queue(here, incident)
+    queue = named_queue(here, incident)
     if queue.kind != "list":
         raise Unsupported(f"the queue {queue.name} is a {queue.kind}, and only of a list entries are put aside")
     server = here.engine.server(incident.target)
@@ -65,7 +63,17 @@ def dead_letter(here: Installation, incident: IncidentEntry, pace: Pace | None =
             return _move_oldest(client, queue)
     if not moved:
         raise Refused(f"no entry of {queue.name} was given back {GIVEN_BACK} times, and all can be read")
-    return f"of {queue.name}, what nobody can finish was put into the list {queue.key + ASIDE}: {moved}"
+    return f"of {queue.name}, what nobody can finish was put into the list {queue.set_aside}: {moved}"
+
+
+def named_queue(here: Installation, incident: IncidentEntry) -> Queue:
+    """The one that an incident is about; raises `Refused` where it is about none."""
+    names = [one["labels"].get("queue") for one in incident.own_alerts]
+    queues = here.platform.service(incident.target).queues
+    found = next((one for one in queues if one.name in names), None)
+    if found is None:
+        raise Refused(f"no alert of incident {incident.number} names a queue of {incident.target}")
+    return found
 
 
 def poison(entries: Iterable[bytes], queue: Queue) -> list[bytes]:
@@ -94,7 +102,7 @@ def _move_poison(client: Any, queue: Queue, pace: Pace) -> int:  # noqa: ANN401
     begun = last = time.monotonic()
     while moved < pace.most and time.monotonic() - begun < pace.within:
         for entry in poison(_oldest(client, queue), queue)[: pace.most - moved]:
-            if client.eval(MOVE, 2, queue.key, queue.key + ASIDE, entry):
+            if client.eval(MOVE, 2, queue.key, queue.set_aside, entry):
                 moved, last = moved + 1, time.monotonic()
         if queue.attempts is None or time.monotonic() - last >= pace.quiet:
             break
@@ -110,15 +118,6 @@ def _oldest(client: Any, queue: Queue) -> Sequence[bytes]:  # noqa: ANN401
 
 def _move_oldest(client: Any, queue: Queue) -> str:  # noqa: ANN401
     source = "RIGHT" if queue.oldest == "tail" else "LEFT"
-    if client.lmove(queue.key, queue.key + ASIDE, source, "LEFT") is None:
+    if client.lmove(queue.key, queue.set_aside, source, "LEFT") is None:
         raise Refused(f"the queue {queue.name} is empty")
-    return f"the oldest entry of {queue.name} was put into the list {queue.key + ASIDE}"
-
-
-def _queue(here: Installation, incident: IncidentEntry) -> Queue:
-    names = [one["labels"].get("queue") for one in incident.own_alerts]
-    queues = here.platform.service(incident.target).queues
-    found = next((one for one in queues if one.name in names), None)
-    if found is None:
-        raise Refused(f"no alert of incident {incident.number} names a queue of {incident.target}")
-    return found
+    return f"the oldest entry of {queue.name} was put into the list {queue.set_aside}"
