@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 from sutazai_ops.ledger import IncidentEntry, IncidentEventEntry
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sutazai_ops.monitoring.thresholds import Threshold
+    from sutazai_ops.remediation.playbook import Playbook
 
 QUIET = timedelta(minutes=15)
 """Longer than the ten minutes between two faults of a flap that people live with: a fault that comes back sooner is the
@@ -100,7 +102,7 @@ def advance(
     seen: Iterable[Sighting],
     now: datetime,
     helped: Iterable[int] = (),
-    cause_of: Callable[[str], str | None] = lambda _: None,
+    cause_of: Callable[[str, str], str | None] = lambda *_: None,
 ) -> list[Move]:
     """What has become of the incidents; those of which nothing is new are left out.
 
@@ -111,7 +113,8 @@ def advance(
         seen: every alert that fires or is broken, of whichever incident.
         now: timezone-aware.
         helped: numbers of the incidents that an action was seen to help.
-        cause_of: the broken service because of which a target fails; None where it fails by itself.
+        cause_of: the broken service because of which a target fails in the way of a playbook; None where it fails by
+            itself.
     """
     groups: dict[tuple[str, str], list[Sighting]] = {}
     for one in seen:
@@ -130,7 +133,11 @@ def advance(
 
 
 def broken_services(
-    lasting: Iterable[IncidentEntry], seen: Iterable[Sighting], now: datetime, waking: Collection[str]
+    lasting: Iterable[IncidentEntry],
+    seen: Iterable[Sighting],
+    now: datetime,
+    waking: Collection[str],
+    lingers: float = 0.0,
 ) -> dict[str, str]:
     """The services that do not do their work now, or did not until a moment ago, and why.
 
@@ -142,13 +149,31 @@ def broken_services(
         seen: every alert that fires or is broken.
         now: timezone-aware.
         waking: the thresholds that would wake somebody.
+        lingers: for how many seconds what they did to others is still told of those, after they are whole.
     """
+    settling = SETTLING + timedelta(seconds=lingers)
     found = {one.target: one.summary for one in seen if one.broken and one.threshold in waking and one.is_of_a_service}
     for entry in lasting:
-        settled = entry.whole_since is not None and now - entry.whole_since >= SETTLING
+        settled = entry.whole_since is not None and now - entry.whole_since >= settling
         if entry.service and not settled and any(one["threshold"] in waking for one in entry.own_alerts):
             found.setdefault(entry.service, entry.summary)
     return found
+
+
+def broken_for(
+    playbooks: Mapping[str, Playbook],
+    lasting: Iterable[IncidentEntry],
+    seen: Iterable[Sighting],
+    now: datetime,
+    waking: Collection[str],
+) -> Callable[[str], Mapping[str, str]]:
+    """By the name of a playbook the services that are broken, as they count for what it is for.
+
+    Where its signals look back, they tell of others for so much longer that those were broken. What follows is as for
+    `broken_services`.
+    """
+    after = cache(lambda lingers: broken_services(lasting, seen, now, waking, lingers))
+    return lambda name: after(playbooks[name].lingers if name in playbooks else 0.0)
 
 
 def worst(severities: Iterable[str]) -> str:
@@ -178,15 +203,14 @@ def broken_stretches(events: Iterable[IncidentEventEntry]) -> list[tuple[datetim
 
 
 def _apart(
-    new: Iterable[list[Sighting]], known: Collection[str], cause_of: Callable[[str], str | None]
+    new: Iterable[list[Sighting]], known: Collection[str], cause_of: Callable[[str, str], str | None]
 ) -> tuple[list[list[Sighting]], dict[str, list[Sighting]]]:
     """What becomes incidents of its own, and by its cause what joins the incident of that, where there is one."""
-    causes = {group[0].target: cause_of(group[0].target) for group in new}
-    there = {*known, *(target for target, cause in causes.items() if cause is None)}
+    caused = [(group, cause_of(group[0].target, group[0].playbook)) for group in new]
+    there = {*known, *(group[0].target for group, cause in caused if cause is None)}
     opened: list[list[Sighting]] = []
     following: dict[str, list[Sighting]] = {}
-    for group in new:
-        cause = causes[group[0].target]
+    for group, cause in caused:
         if cause is not None and cause in there:
             following.setdefault(cause, []).extend(group)
         else:

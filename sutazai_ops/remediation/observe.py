@@ -6,14 +6,14 @@ Two programs that do this at once disturb nothing: of one target and symptom the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sutazai_ops.ledger import IncidentEventEntry, VerdictEntry
 from sutazai_ops.monitoring.configuration import rulebook_of
 from sutazai_ops.monitoring.thresholds import read_rulebook
 from sutazai_ops.remediation.guard import DAY, decide
-from sutazai_ops.remediation.incidents import advance, broken_services
+from sutazai_ops.remediation.incidents import advance, broken_for
 from sutazai_ops.remediation.playbooks import playbook_of, read_playbooks
 from sutazai_ops.remediation.seeing import see
 from sutazai_ops.remediation.silences import silences
@@ -97,11 +97,13 @@ def observe(watched: Watched, now: datetime) -> Round:
     closed = _bring_up_to_date(watched, log, seen, topology, now)
     lasting = log.open_ones()
     world = _world(watched, log, lasting, seen, topology, now)
+    broken = broken_for(watched.playbooks, lasting, seen.sightings, now, watched.rulebook.waking)
     before, approved = log.last_verdicts(), log.approvals()
-    judged = [
-        _judge(watched, one, world, seen, frozenset(approved.get(one.number, ())), before.get(one.number))
-        for one in lasting
-    ]
+    judged = []
+    for one in lasting:
+        around = replace(world, broken=broken(one.playbook))
+        agreed = frozenset(approved.get(one.number, ()))
+        judged.append(_judge(watched, one, around, seen, agreed, before.get(one.number)))
     _write_down(log, [one for one in judged if one.is_new], world)
     under_way = any(one.ended_at is None for one in world.repairs)
     return Round(now, world.mode, seen.blind, judged, closed, under_way)
@@ -117,9 +119,13 @@ def _bring_up_to_date(
         lasting = [one for one in lasting if (one.target, one.symptom) in seen_now]
     repairs = log.repairs_since(min((one.opened_at for one in lasting), default=now))
     helped = [one.incident for one in repairs if one.outcome == HELPED]
-    broken = broken_services(lasting, seen.sightings, now, watched.rulebook.waking)
+    broken = broken_for(watched.playbooks, lasting, seen.sightings, now, watched.rulebook.waking)
+
+    def cause_of(target: str, playbook: str) -> str | None:
+        return topology.cause(target, broken(playbook))
+
     closed = []
-    for move in advance(lasting, seen.sightings, now, helped, lambda target: topology.cause(target, broken)):
+    for move in advance(lasting, seen.sightings, now, helped, cause_of):
         if not move.entry.number:
             log.open_incident(move.entry, move.events)
         elif log.update_incident(move.entry, move.events) and move.entry.closed_at is not None:
@@ -146,7 +152,6 @@ def _world(
             *closures_of(here, now),
             *(silences(here.platform, here.engine, watched.rulebook) if lasting else ()),
         ],
-        broken=broken_services(lasting, seen.sightings, now, watched.rulebook.waking),
         blind=seen.blind,
         started_at=seen.started_at,
         backup_age=backup_ages(here, lasting, now),

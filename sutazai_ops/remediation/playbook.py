@@ -104,6 +104,8 @@ class Playbook(Model):
     """The share of the target's work that is lost while it is broken."""
     grace: Duration | None = None
     """Seconds that the target may take after its start; what its health check says if left out."""
+    lingers: Duration = 0.0
+    """Seconds for which its signals still tell of what is over: as long as they look back."""
     works_blind: bool = False
     """Whether it may act while the monitoring is blind: for what mends the monitoring itself."""
     ladder: tuple[Rung, ...] = ()

@@ -19,7 +19,7 @@ from sutazai_ops.monitoring.evaluation import State as AlertState
 from sutazai_ops.monitoring.promql import Value
 from sutazai_ops.monitoring.thresholds import Rulebook
 from sutazai_ops.remediation.guard import DAY, decide
-from sutazai_ops.remediation.incidents import advance, broken_services, sight
+from sutazai_ops.remediation.incidents import advance, broken_for, sight
 from sutazai_ops.remediation.playbook import Check
 from sutazai_ops.remediation.playbooks import playbook_of
 from sutazai_ops.remediation.situation import DID_NOT_HELP, HELPED, Closure, Situation, Topology, World
@@ -135,12 +135,13 @@ class _Run:
         now = START + timedelta(seconds=elapsed) - self.trace.set_back(elapsed)
         truth = [one for i, one in enumerate(self.trace.broken) if self._is_broken(i, one, elapsed)]
         self._finish(elapsed, now, truth)
-        if any(_spans(one.start, one.until, elapsed) for one in self.trace.blind):
-            lasting, world = self._lasting(), self._world(elapsed, now, [], blind="the trace says so")
-        else:
-            lasting, world = self._look(elapsed, now, truth)
+        is_blind = any(_spans(one.start, one.until, elapsed) for one in self.trace.blind)
+        seen = [] if is_blind else self._look(now, truth)
+        world = self._world(elapsed, now, "the trace says so" if is_blind else "")
+        lasting = self._lasting()
+        broken = broken_for(self.playbooks, lasting, seen, now, self.rules.waking)
         for incident in lasting:
-            if self._decide(elapsed, incident, world):
+            if self._decide(elapsed, incident, replace(world, broken=broken(incident.playbook))):
                 # What is decided next knows of it.
                 world = replace(world, repairs=self.repairs)
 
@@ -152,14 +153,19 @@ class _Run:
         breaks = min((one.breaks_next(elapsed + every) for one in self.trace.broken), default=math.inf)
         return math.inf if math.isinf(breaks) else math.ceil(breaks / every) * every
 
-    def _look(self, elapsed: float, now: datetime, truth: Sequence[Broken]) -> tuple[list[IncidentEntry], World]:
+    def _look(self, now: datetime, truth: Sequence[Broken]) -> list[Sighting]:
+        """Bring the incidents up to date; returns what is seen."""
         seen = self._sightings(now, truth)
         helped = [one.incident for one in self.repairs if one.outcome == HELPED]
-        broken = broken_services(self._lasting(), seen, now, self.rules.waking)
-        for move in advance(self._lasting(), seen, now, helped, lambda target: self.topology.cause(target, broken)):
+        broken = broken_for(self.playbooks, self._lasting(), seen, now, self.rules.waking)
+
+        def cause_of(target: str, playbook: str) -> str | None:
+            return self.topology.cause(target, broken(playbook))
+
+        for move in advance(self._lasting(), seen, now, helped, cause_of):
             number = move.entry.number or len(self.incidents) + 1
             self.incidents[number] = replace(move.entry, number=number)
-        return self._lasting(), self._world(elapsed, now, seen)
+        return seen
 
     def _lasting(self) -> list[IncidentEntry]:
         return [one for one in self.incidents.values() if one.closed_at is None]
@@ -190,7 +196,7 @@ class _Run:
             broken=alert.whole_since is None,
         )
 
-    def _world(self, elapsed: float, now: datetime, seen: Sequence[Sighting], blind: str = "") -> World:
+    def _world(self, elapsed: float, now: datetime, blind: str) -> World:
         services = self.trace.services
         ages = {name: one.age_of_backup(elapsed) for name, one in services.items()}
         return World(
@@ -203,7 +209,6 @@ class _Run:
                 for one in self.trace.closed
                 if _spans(one.start, one.until, elapsed)
             ],
-            broken=broken_services(self._lasting(), seen, now, self.rules.waking),
             blind=blind,
             started_at=self.started,
             backup_age={name: timedelta(seconds=age) for name, age in ages.items() if age is not None},

@@ -132,7 +132,7 @@ def test_what_names_no_service_is_of_the_host():
     assert (incident.target, incident.service) == (HOST, "")
 
 
-def because_of_postgres(target: str) -> str | None:
+def because_of_postgres(target: str, playbook: str) -> str | None:
     return "postgres" if target in {"backend", "frontend"} else None
 
 
@@ -185,7 +185,7 @@ def test_of_two_incidents_of_the_cause_the_more_urgent_takes_what_follows():
 
 def test_many_that_follow_are_counted_and_three_are_named():
     above = [sighting(target=f"agent-{n}", labels={"service": f"agent-{n}"}) for n in range(8)]
-    cause = lambda target: None if target == "postgres" else "postgres"  # noqa: E731
+    cause = lambda target, _playbook: None if target == "postgres" else "postgres"  # noqa: E731
     (move,) = advance([], [DEAD, *above], START, cause_of=cause)
     assert with_followers(move.entry).endswith("because of it also agent-0, agent-1, agent-2 and 5 more")
 

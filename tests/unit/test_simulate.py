@@ -75,6 +75,25 @@ def test_the_same_cause_at_ten_services_is_one_action():
     assert outcome.escalations == []
 
 
+@pytest.mark.parametrize(("threshold", "tells_until"), [("http_errors", "6m"), ("service_restarting", "16m")])
+def test_what_a_database_did_to_others_is_not_mended_at_those_while_their_signals_still_tell_of_it(
+    threshold, tells_until
+):
+    """Two minutes after the database was whole a healthy backend was restarted for the errors of before."""
+    services = {**TEN, "postgres": {**TEN["postgres"], "may_disrupt": True}}
+    told = {"threshold": threshold, "service": "backend", "from": "30s", "until": tells_until}
+    outcome = run(trace(down("postgres", mended_by={"restart": "for good"}), told, services=services, lasts="2h"))
+    assert [(one.repair.target, one.repair.rung) for one in outcome.repairs] == [("postgres", "restart")]
+    assert outcome.escalations == []
+
+
+def test_what_still_fails_when_its_signals_cannot_tell_of_the_database_any_more_is_mended():
+    services = {**TEN, "postgres": {**TEN["postgres"], "may_disrupt": True}}
+    told = {"threshold": "http_errors", "service": "backend", "from": "30s", "mended_by": {"restart": "for good"}}
+    outcome = run(trace(down("postgres", mended_by={"restart": "for good"}), told, services=services, lasts="2h"))
+    assert ("backend", "restart") in [(one.repair.target, one.repair.rung) for one in outcome.repairs]
+
+
 def test_a_database_that_is_down_without_a_backup_is_given_to_a_person_at_once():
     outcome = run(trace(down("redis"), lasts="1h"))
     assert outcome.repairs == []
