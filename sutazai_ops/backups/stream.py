@@ -44,9 +44,11 @@ TUNED_LEVEL = 2
 TUNED = {int(zstd.CompressionParameter.min_match): 7}
 """Level 2 that looks for seven bytes in place of six, since a dump is full of digits that match by chance and cost
 more to say as a match than as they are. Measured beside zstd's own level 3, with one worker: half of the processor time
-or less; in size 0.95 for embeddings and for JSON with hashes, 1.05 for source code. A smaller table of matches (hash_log
-10 to 14) saves a fortieth of a dump's time at most, and takes 3 to 20 % more room for words; a larger one, or levels 3 to
-6 with seven bytes, takes 1 to 2 % less, for a third more of the compressor's time up to three times as much."""
+or less; in size 0.95 for embeddings and for JSON with hashes, 1.05 for source code.
+
+A smaller table of matches (hash_log 10 to 14) saves a fortieth of a dump's time at most, and takes 3 to 20 % more room
+for words. A larger one, or levels 3 to 6 with seven bytes, takes 2 % less at best, for a third more of the compressor's
+time up to three times as much."""
 
 # A frame that asks for more than zstd's own command line would allow (`zstd -d` without --long) is not one of ours.
 WINDOW_LOG_MAX = 27
