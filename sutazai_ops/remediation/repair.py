@@ -26,11 +26,12 @@ from sutazai_ops.remediation import curves
 from sutazai_ops.remediation.actions import ACTIONS
 from sutazai_ops.remediation.actions.services import undo_of
 from sutazai_ops.remediation.diagnostics import collect
+from sutazai_ops.remediation.incidents import broken_services
 from sutazai_ops.remediation.observe import observe
 from sutazai_ops.remediation.playbooks import playbook_of
 from sutazai_ops.remediation.seeing import see
 from sutazai_ops.remediation.situation import DID_NOT_HELP, HELPED, NOTHING, WORSE
-from sutazai_ops.remediation.surroundings import holds_state
+from sutazai_ops.remediation.surroundings import holds_state, topology_of
 from sutazai_ops.remediation.verdict import Kind
 
 if TYPE_CHECKING:
@@ -177,18 +178,25 @@ def outcome_of(target: str, seen: Seen, *, ran: bool, whole: bool) -> str:
 
 
 def _is_whole(watched: Watched, incident: IncidentEntry, rung: Rung, clock: Clock) -> bool:
-    """Whether it is seen whole so many times in a row; what cannot be seen is not whole."""
-    good = 0
+    """Whether it is seen whole so many times in a row; what cannot be seen is not whole.
+
+    Where something that it stands on has broken meanwhile, it cannot become whole: that waits for its turn.
+    """
+    topology, good = topology_of(watched.here), 0
     for _ in range(rung.polls * LOOKS_FOR_EACH):
-        good = good + 1 if _looks_whole(watched, incident, rung, clock.now()) else 0
+        now = clock.now()
+        seen = see(watched.here, watched.rulebook, now)
+        good = good + 1 if _looks_whole(watched, incident, rung, seen) else 0
         if good >= rung.polls:
             return True
+        broken = broken_services([], seen.sightings, now, watched.rulebook.waking)
+        if not good and topology.cause(incident.target, broken) is not None:
+            return False
         clock.sleep(POLL_SECONDS)
     return False
 
 
-def _looks_whole(watched: Watched, incident: IncidentEntry, rung: Rung, now: datetime) -> bool:
-    seen = see(watched.here, watched.rulebook, now)
+def _looks_whole(watched: Watched, incident: IncidentEntry, rung: Rung, seen: Seen) -> bool:
     if seen.blind:
         return False
     its = [one for one in seen.sightings if (one.target, one.symptom) == (incident.target, incident.symptom)]

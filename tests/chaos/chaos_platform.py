@@ -208,6 +208,14 @@ class Broken(Watched):
     def restart(self, service: str) -> None:
         self.containers()[service].restart(timeout=1)
 
+    def takes_sessions(self) -> bool:
+        """Whether the database does; one that was started again needs a moment."""
+        try:
+            self.connect().close()
+        except psycopg.Error:
+            return False
+        return True
+
     def answers(self, service: str, port: int, path: str = "/health") -> bool:
         """Whether it says that it is well."""
         try:

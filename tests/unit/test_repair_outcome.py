@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pytest
-from guard_situations import INCIDENT, NOW
+from guard_situations import INCIDENT, NOW, TOPOLOGY
 
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.prometheus import Value
@@ -65,13 +65,16 @@ class Engine:
         self.started.append(service)
 
 
-def restarted(monkeypatch, engine: Engine, *seen: Seen) -> tuple[str, str]:
+def restarted(monkeypatch, engine: Engine, *seen: Seen, slept: list[float] | None = None) -> tuple[str, str]:
     """What a restart of the backend came to, as it was seen one time after the other; the last for ever."""
     looks = list(seen)
     monkeypatch.setattr(repair, "see", lambda *_: looks.pop(0) if len(looks) > 1 else looks[0])
     monkeypatch.setitem(ACTIONS, Action.RESTART, lambda *_: "it was stopped and started")
-    watched = SimpleNamespace(here=SimpleNamespace(engine=engine), rulebook=None)
-    clock = Clock(now=lambda: NOW, sleep=lambda _: None)
+    monkeypatch.setattr(repair, "topology_of", lambda _: TOPOLOGY)
+    watched = SimpleNamespace(
+        here=SimpleNamespace(engine=engine), rulebook=SimpleNamespace(waking=frozenset({"service_down"}))
+    )
+    clock = Clock(now=lambda: NOW, sleep=([] if slept is None else slept).append)
     return repair._act(watched, INCIDENT, Rung(act=Action.RESTART, polls=1), clock)
 
 
@@ -97,3 +100,12 @@ def test_what_merely_did_not_help_is_not_undone(monkeypatch):
 def test_what_cannot_be_undone_is_said(monkeypatch):
     outcome, note = restarted(monkeypatch, Engine(refuses="there is no room"), BEFORE, AFTER)
     assert (outcome, note) == ("made it worse", "it was stopped and started; it could not be undone: there is no room")
+
+
+def test_what_stands_on_something_that_broke_meanwhile_is_not_watched_on_while_that_waits_for_its_turn(monkeypatch):
+    """The exporter of a database was watched for a minute after its restart, and so long the database was not mended."""
+    database = replace(BROKEN, target="postgres", labels={"service": "postgres"})
+    both = Seen([BROKEN, database], running=frozenset({"backend"}))
+    slept: list[float] = []
+    assert restarted(monkeypatch, Engine(), BEFORE, BEFORE, both, slept=slept)[0] == "did not help"
+    assert slept == [30.0, repair.POLL_SECONDS]
