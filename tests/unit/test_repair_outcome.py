@@ -103,7 +103,7 @@ def test_what_cannot_be_undone_is_said(monkeypatch):
 
 
 def test_what_stands_on_something_that_broke_meanwhile_is_not_watched_on_while_that_waits_for_its_turn(monkeypatch):
-    """The exporter of a database was watched for a minute after its restart, and so long the database was not mended."""
+    """A database's exporter was watched for a minute after its restart, and so long the database was not mended."""
     database = replace(BROKEN, target="postgres", labels={"service": "postgres"})
     both = Seen([BROKEN, database], running=frozenset({"backend"}))
     slept: list[float] = []
