@@ -32,7 +32,8 @@ AT_ONCE = (
 """Thresholds that fire in the round in which they break; all others wait as they do."""
 LINGER = ("service_down", "service_restarting", "http_errors", "queue_old", "postgres_locked")
 """Of what is over they still tell for as long as they look back, and the remediation would act on that."""
-OF_THE_HOST = ("host_cpu_high", "host_memory_high", "service_cpu_high")
+OF_THE_HOST = ("host_cpu_high", "host_memory_high", "service_cpu_high", "host_disk_filling")
+"""Left out; the last since by two minutes, in place of six hours, it foretells nothing."""
 QUICK = {"persists": 20, "grace": 10, "polls": 2}
 """At most so many seconds, and looks, where the pace is quick."""
 
