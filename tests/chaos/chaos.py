@@ -49,6 +49,7 @@ SETTLES_SECONDS = 400
 """Until a platform on which nothing is broken any more is well, a rate over five minutes among it."""
 WELL_SECONDS = 200
 """Until it is well after a fault; else it is rolled out once more, so that the next fault finds it whole."""
+SESSIONS_SECONDS = 60
 TASKS_END_SECONDS = 90
 REPAIR_ENDS_SECONDS = 120
 LOOK_SECONDS = 5
@@ -216,12 +217,13 @@ def _break(platform: Broken, traffic: Traffic, fault: Fault, with_whom: str) -> 
 def _patience(fault: Fault, healer: Healer) -> float:
     """For how long it is watched at the most."""
     is_waited_for = fault.ends_by_itself or healer.detected is not None
-    return fault.lasts if is_waited_for else min(fault.lasts, healer.patience + fault.shows_after)
+    return fault.lasts if is_waited_for else min(fault.lasts, healer.patience + fault.shows_after * healer.checks)
 
 
 def _lost(platform: Broken, tasks: list[int]) -> int:
     """Tasks that were accepted, and are neither done nor in any list of the queue."""
-
+    # One that was started again needs a moment.
+    await_true(platform.takes_sessions, SESSIONS_SECONDS)
     await_true(lambda: not platform.not_done(tasks), TASKS_END_SECONDS)
     left = platform.not_done(tasks)
     if not left:

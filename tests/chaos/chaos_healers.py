@@ -39,6 +39,8 @@ class Healer:
     given_to_a_person: float | None = None
     patience: float = math.inf
     """Seconds after which nothing is to be expected of it, where it has seen nothing."""
+    checks: bool = False
+    """Whether it sees what health checks see, and no sooner."""
     aftermath: float = 0.0
     """Seconds after all is whole in which it may still do more."""
     target: str = ""
@@ -68,7 +70,7 @@ def naive_loop(platform: Broken) -> Iterator[Healer]:
 
     Every five seconds it restarts every container that its health check calls unhealthy, or that is not running.
     """
-    healer = Healer(verdict="restart whatever is unhealthy", patience=CHECKED_SECONDS, aftermath=10)
+    healer = Healer(verdict="restart whatever is unhealthy", patience=CHECKED_SECONDS, checks=True, aftermath=10)
     stopped = threading.Event()
 
     def restart_what_is_unhealthy() -> None:

@@ -210,7 +210,7 @@ class Broken(Watched):
         self.containers()[service].restart(timeout=1)
 
     def takes_sessions(self) -> bool:
-        """Whether the database does; one that was started again needs a moment."""
+        """Whether the database does."""
         try:
             self.connect().close()
         except psycopg.Error:
