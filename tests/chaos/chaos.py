@@ -191,8 +191,8 @@ def _break(platform: Broken, traffic: Traffic, fault: Fault, with_whom: str) -> 
                 time.sleep(0.5)
             ended = time.monotonic()
         if whole:
-            # A repair is seen to help after its polls; and what is restarted besides is, by now. What Docker mends is told
-            # only after that.
+            # A repair is seen to help after its polls; and what is restarted besides is, by now. What Docker mends is
+            # told only after that.
             time.sleep(healer.aftermath * (2 if fault.ends_by_itself else 1))
             await_true(lambda: healer.look(at) or not healer.is_busy, REPAIR_ENDS_SECONDS)
         healer.look(at)
