@@ -76,7 +76,7 @@ def test_a_deployment_under_way_covers_everything(here):
     assert closures_of(here, NOW) == []
     with exclusive(here.settings.releases, "deploy"):
         (closure,) = closures_of(here, NOW)
-        assert closure.covers("db", NOW)
+        assert closure.covers("db", "service-down", NOW)
         assert closure.reason.startswith("deploy (process ")
 
 
@@ -85,7 +85,7 @@ def test_a_window_covers_the_services_that_it_names_until_its_end(here):
     here.ledger.record_window(WindowEntry(0, "silence", ["db"], "new disk", NOW, end, "eve"))
     (closure,) = closures_of(here, NOW)
     assert (closure.kind, closure.reason) == ("silence", "new disk")
-    assert [closure.covers(name, NOW) for name in ("db", "cache")] == [True, False]
+    assert [closure.covers(name, "service-down", NOW) for name in ("db", "cache")] == [True, False]
     assert closures_of(here, end) == []
 
 
