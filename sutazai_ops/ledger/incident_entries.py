@@ -60,7 +60,8 @@ class IncidentEntry:
     @property
     def followers(self) -> list[str]:
         """The services that failed because of it, in the order in which that was seen."""
-        return list(dict.fromkeys(one["labels"]["service"] for one in self.alerts if one not in self.own_alerts))
+        named = dict.fromkeys(one["labels"].get("service", self.target) for one in self.alerts)
+        return [service for service in named if service != self.target]
 
     @property
     def ended_at(self) -> datetime | None:

@@ -120,12 +120,8 @@ def _bring_up_to_date(
     repairs = log.repairs_since(min((one.opened_at for one in lasting), default=now))
     helped = [one.incident for one in repairs if one.outcome == HELPED]
     broken = broken_for(watched.playbooks, lasting, seen.sightings, now, watched.rulebook.waking)
-
-    def cause_of(target: str, playbook: str) -> str | None:
-        return topology.cause(target, broken(playbook))
-
     closed = []
-    for move in advance(lasting, seen.sightings, now, helped, cause_of):
+    for move in advance(lasting, seen.sightings, now, helped, topology.causes(broken)):
         if not move.entry.number:
             log.open_incident(move.entry, move.events)
         elif log.update_incident(move.entry, move.events) and move.entry.closed_at is not None:

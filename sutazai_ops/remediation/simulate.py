@@ -158,11 +158,7 @@ class _Run:
         seen = self._sightings(now, truth)
         helped = [one.incident for one in self.repairs if one.outcome == HELPED]
         broken = broken_for(self.playbooks, self._lasting(), seen, now, self.rules.waking)
-
-        def cause_of(target: str, playbook: str) -> str | None:
-            return self.topology.cause(target, broken(playbook))
-
-        for move in advance(self._lasting(), seen, now, helped, cause_of):
+        for move in advance(self._lasting(), seen, now, helped, self.topology.causes(broken)):
             number = move.entry.number or len(self.incidents) + 1
             self.incidents[number] = replace(move.entry, number=number)
         return seen

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
@@ -103,6 +103,10 @@ class Topology:
         """What that is broken keeps a service from its work: of all such the farthest that stands on no other."""
         beneath = [one for one in self.beneath(service) if one in broken]
         return next((one for one in reversed(beneath) if not {*self.beneath(one)} & {*beneath}), None)
+
+    def causes(self, broken: Callable[[str], Container[str]]) -> Callable[[str, str], str | None]:
+        """The cause by a service and the playbook of its incident; `broken` says what counts as that for a playbook."""
+        return lambda service, playbook: self.cause(service, broken(playbook))
 
 
 USUAL_GRACE = timedelta(seconds=30)
