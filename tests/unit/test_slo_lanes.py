@@ -88,6 +88,12 @@ def test_incidents_and_repairs_of_the_ledger_fill_their_lanes(ledger: Ledger) ->
     ]
 
 
+def test_an_incident_is_of_the_services_too_that_failed_because_of_it(ledger: Ledger) -> None:
+    above = {"threshold": "http_errors", "labels": {"service": "edge"}}
+    ledger.incidents.open_incident(replace(INCIDENT, alerts=[*ALERTS, above]), [])
+    assert [one.services for one in lane(ledger, LaneKind.INCIDENT).events] == [("backend", "edge")]
+
+
 def test_an_alert_that_is_an_incident_of_the_ledger_is_not_shown_twice(ledger: Ledger) -> None:
     before = copied(TEN - timedelta(days=2), TEN - timedelta(days=2, hours=-1))
     ledger.record_events([before, copied(TEN - timedelta(minutes=1), None)])

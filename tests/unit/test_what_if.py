@@ -122,6 +122,13 @@ def test_each_time_that_it_broke_is_one_and_a_threshold_counts_since_it_joined()
     ]
 
 
+def test_what_failed_because_of_it_is_not_said_of_its_target():
+    above = {"threshold": "http_errors", "labels": {"service": "edge"}}
+    followed = [*MENDED.events, event(OPENED + MINUTE, "attached", **above)]
+    told = replace(MENDED, incident=replace(INCIDENT, alerts=[*INCIDENT.alerts, above]), events=followed)
+    assert {one.threshold for one in traced(past(told)).broken} == {"service_down"}
+
+
 def test_a_backup_of_each_night_is_taken_to_be_there_where_there_is_one_now():
     of_redis = replace(INCIDENT, target="redis", alerts=[{"threshold": "service_down", "labels": {"service": "redis"}}])
     lasts = past(Remembered(of_redis, [event(OPENED, "opened")]))
