@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCK = ".lock"
+NAMED_WITHIN_SECONDS = 0.5
+"""Whoever takes a lock writes its name right after: until then the file is empty, or names the one before."""
 _held: dict[Path, int] = {}
 """The open lock file of each folder that this process holds."""
 
@@ -87,7 +90,7 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not take(descriptor):
-            raise Held(what, folder, _holder(descriptor))
+            raise Held(what, folder, _whoever_took(descriptor))
         with writing(folder):
             _say(descriptor, Holder(what=what, pid=os.getpid(), host=socket.gethostname(), since=datetime.now(UTC)))
         _held[folder.absolute()] = descriptor
@@ -137,6 +140,15 @@ def take(descriptor: int) -> bool:
 def _say(descriptor: int, holder: Holder) -> None:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, holder.model_dump_json().encode() + b"\n", 0)
+
+
+def _whoever_took(descriptor: int) -> Holder | None:
+    until = time.monotonic() + NAMED_WITHIN_SECONDS
+    while (holder := _holder(descriptor)) is None or holder.is_gone:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.01)
+    return holder
 
 
 def _holder(descriptor: int) -> Holder | None:

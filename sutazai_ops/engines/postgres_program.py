@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 LOCALE = "C" if sys.platform == "darwin" else "C.UTF-8"
 """UTF-8 with an order of its own that no upgrade of the system's library changes; macOS lacks it."""
 REACHABLE = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
-FORGETFUL = {
+LASTING = {"wal_level": "minimal", "max_wal_senders": "0"}
+"""Nothing follows a server of ours, so rows that come with their table are written once: PostgreSQL manual, 14.4.7."""
+FORGETFUL = LASTING | {
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
     "autovacuum": "off",
     "shared_buffers": "128MB",
     "maintenance_work_mem": "256MB",
@@ -86,8 +86,8 @@ class PostgresProgram:
 
     def argv(self, site: Site) -> list[str]:
         """The command; all settings stand in it, none of which is a secret."""
-        durable = FORGETFUL if site.durability is Durability.FLEETING else {}
-        settings = durable | dict(site.config) | REACHABLE | {"port": str(site.port)}
+        basis = FORGETFUL if site.durability is Durability.FLEETING else LASTING
+        settings = basis | dict(site.config) | REACHABLE | {"port": str(site.port)}
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return [str(site.program(self.executable)), "-D", str(site.data), *options]
 

@@ -80,12 +80,15 @@ class Crew:
 
     @property
     def installation(self) -> Installation:
+        return self.opened(CapacitySettings(autoscaling="act"))
+
+    def opened(self, capacity: CapacitySettings) -> Installation:
         settings = Settings(
             home=self.folder / "home",
             platform=self.folder / "platform",
             engine="compose",
             deploy=DeploySettings(settle_seconds=0.5, probe_timeout_seconds=5),
-            capacity=CapacitySettings(autoscaling="act"),
+            capacity=capacity,
         )
         return Installation(Loaded(settings=settings, origins={}))
 

@@ -56,9 +56,17 @@ class Platform:
 
     def _make_room(self) -> None:
         """Networks of small subnets, of this platform alone: Docker's own pools hold about thirty."""
-        pools = [pool for one in self.client.networks.list() for pool in one.attrs["IPAM"]["Config"] or ()]
-        taken = {pool["Subnet"].split(".")[1] for pool in pools if pool["Subnet"].startswith("10.")}
-        second = random.choice([n for n in range(128, 192) if str(n) not in taken])
+        for second in random.sample(range(128, 192), k=64):
+            try:
+                return self._make_networks(second)
+            except docker.errors.APIError as error:
+                # Taken by another platform, maybe one that begins at this moment in another worker.
+                if "Pool overlaps" not in str(error):
+                    raise
+                self._remove_networks()
+        raise AssertionError("every subnet of 10.128.0.0/10 is taken")
+
+    def _make_networks(self, second: int) -> None:
         for number, network in enumerate(self._networks()):
             pool = docker.types.IPAMPool(subnet=f"10.{second}.{number}.0/24")
             internal = not network.endswith("-outside")
@@ -96,8 +104,11 @@ class Platform:
         """Remove everything that bears its name."""
         for container in self.containers().values():
             container.remove(force=True, v=True)
+        self._remove_networks()
+        for volume in self.volumes():
+            self.client.volumes.get(volume).remove(force=True)
+
+    def _remove_networks(self) -> None:
         for network in self.client.networks.list():
             if network.name.startswith(self.name):
                 network.remove()
-        for volume in self.volumes():
-            self.client.volumes.get(volume).remove(force=True)

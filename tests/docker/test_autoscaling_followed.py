@@ -17,9 +17,12 @@ from sutazai_ops.capacity.autoscaling import Move
 from sutazai_ops.capacity.rules import Down, Rule, Up
 from sutazai_ops.engines import Act
 from sutazai_ops.errors import Refused
-from sutazai_ops.ledger import ScalingEntry
+from sutazai_ops.ledger import IncidentEntry, ScalingEntry
 from sutazai_ops.monitoring.contract import State, check
 from sutazai_ops.progress import Silent
+from sutazai_ops.remediation.actions import ACTIONS
+from sutazai_ops.remediation.playbook import Action
+from sutazai_ops.settings import CapacitySettings
 
 pytestmark = pytest.mark.docker
 
@@ -99,6 +102,28 @@ def test_a_deployment_that_makes_agents_anew_keeps_their_number_and_their_tasks(
     assert len(crew.agents()) == 2
     wait_until(crew.is_idle)
     assert crew.states() == {"done": before + 5}
+    crew.scale(1)
+
+
+def test_a_repair_has_more_agents_take_from_an_old_queue_up_to_their_rule(crew: Crew):
+    before = crew.states().get("done", 0)
+    rules = crew.folder / "rules.yaml"
+    rules.write_text(
+        "agents: {service: agent, up: {above: 20s, for: 2s}, down: {below: 1s, for: 4s}, least: 1, most: 2}\n"
+    )
+    here = crew.opened(CapacitySettings(autoscaling="observe", autoscaling_rules=rules))
+    now = datetime.now(UTC)
+    alerts = [{"threshold": "queue_old", "labels": {"service": "redis", "queue": "agent tasks"}}]
+    incident = IncidentEntry(7, "redis", "queue-old", "queue-old", "page", "tasks wait", alerts, now, now)
+    crew.queue(6)
+    assert ACTIONS[Action.SCALE_OUT](here, incident) == "agent has 2 containers in place of 1"
+    assert len(crew.agents()) == 2
+    assert crew.deployments.look_for_drift()[1] == []
+    with pytest.raises(Refused, match="as many containers as is allowed: agent"):
+        ACTIONS[Action.SCALE_OUT](here, incident)
+    assert len(crew.agents()) == 2
+    wait_until(crew.is_idle)
+    assert crew.states() == {"done": before + 6}
     crew.scale(1)
 
 

@@ -114,6 +114,18 @@ def test_what_was_acknowledged_survives_a_kill(here, home):
         assert client.get("kept") in {b"42", "42"}
 
 
+def test_rows_that_come_with_their_table_are_written_once_as_in_a_restore(here):
+    with connect_postgres(here.engine.server("postgres"), "sutazai") as connection:
+        [before] = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+        connection.execute("CREATE TABLE many AS SELECT n, md5(n::text) AS hash FROM generate_series(1, 100000) n")
+        connection.commit()
+        [logged, held] = connection.execute(
+            "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), %s), pg_table_size('many')", [before]
+        ).fetchone()
+        connection.execute("DROP TABLE many")
+    assert logged < held / 10
+
+
 def test_down_leaves_no_process(tmp_path):
     installation = install(tmp_path)
     bring_up(installation)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from shelf import commit
@@ -15,7 +18,7 @@ from shelf import commit
 from sutazai_ops.backups.lease import is_leased, lease
 from sutazai_ops.backups.store import Store
 from sutazai_ops.errors import BadInput, OpsError, Refused
-from sutazai_ops.lock import Held, exclusive, held_by
+from sutazai_ops.lock import LOCK, Held, Holder, exclusive, held_by, take
 
 
 def holding(body: str) -> subprocess.Popen[str]:
@@ -79,6 +82,26 @@ def test_a_child_process_does_not_keep_the_lock(tmp_path):
             pass
     finally:
         child.communicate()
+
+
+@pytest.mark.parametrize("before", ["", "a dead one"])
+def test_who_took_it_just_now_and_has_not_said_so_yet_is_named(tmp_path, before: str):
+    """Of two deployers at the same moment the second was told of "another process", or of one that had long ended."""
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    since = datetime.now(UTC)
+    gone = Holder(what="drill", pid=dead.pid, host=socket.gethostname(), since=since)
+    here = Holder(what="deploy", pid=os.getpid(), host=socket.gethostname(), since=since)
+    file = tmp_path / LOCK
+    file.write_text(gone.model_dump_json() if before else "")
+    with file.open() as taken:
+        assert take(taken.fileno())
+        naming = Timer(0.1, lambda: file.write_text(here.model_dump_json()))
+        naming.start()
+        with pytest.raises(Held, match=f"deploy \\(process {os.getpid()} on") as told, exclusive(tmp_path, "prune"):
+            pass
+        naming.join()
+    assert not told.value.outlived
 
 
 def test_a_child_that_is_given_the_lock_keeps_it_until_it_ends(tmp_path):

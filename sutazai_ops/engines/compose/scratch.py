@@ -35,7 +35,14 @@ LABEL = "sutazai.scratch"
 READY_SECONDS = 60
 DATA = {"postgres": "/var/lib/postgresql/data", "redis": "/data", "valkey": "/data"}
 PORTS = {"postgres": 5432, "redis": 6379, "valkey": 6379}
-FORGETFUL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+FORGETFUL = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+}
 
 
 @contextmanager
