@@ -79,20 +79,26 @@ def _findings(here: Installation) -> list[str]:
     from sutazai_ops.capacity import room_of
     from sutazai_ops.capacity.rules import read_rules
     from sutazai_ops.generated import stale_files
+    from sutazai_ops.maintenance import read_windows
     from sutazai_ops.models.fleet import Fleet
     from sutazai_ops.monitoring.alertmanager import who_is_not_told
     from sutazai_ops.monitoring.presence import not_measured
     from sutazai_ops.monitoring.scrape import out_of_reach
     from sutazai_ops.monitoring.thresholds import read_rulebook
+    from sutazai_ops.remediation.playbooks import read_playbooks
 
-    # What is wrong in them is refused here, and not only by the report of the month.
+    settings, services = here.settings, here.platform.services
+    rulebook = read_rulebook(settings.monitoring)
+    # What is wrong in them is refused here, and not only by the report of the month, or at night.
+    read_playbooks(rulebook, services, settings.remediation.playbooks, settings.monitoring.thresholds)
+    read_windows(settings.monitoring.windows, services)
     room = room_of(here, list(here.platform))
     read_rules(here.platform, here.settings.capacity.autoscaling_rules)
     _ = room.kpis, room.prices
     found = [
         *who_is_not_told(here.settings.alerts),
         *out_of_reach(here.platform),
-        *not_measured(read_rulebook(here.settings.monitoring), here.platform),
+        *not_measured(rulebook, here.platform),
         *Fleet(here).strangers,
     ]
     # Before the first deployment there are none, and it makes them by itself.

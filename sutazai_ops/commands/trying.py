@@ -42,8 +42,9 @@ def simulate(
 
     terminal, here = Terminal(), open_installation()
     rulebook = read_rulebook(here.settings.monitoring)
-    read = read_trace(trace, rulebook.thresholds)
-    found = read_playbooks(rulebook, [*read.services, *here.platform.services], here.settings.remediation.playbooks)
+    read = read_trace(trace, rulebook)
+    own, thresholds = here.settings.remediation.playbooks, here.settings.monitoring.thresholds
+    found = read_playbooks(rulebook, [*read.services, *here.platform.services], own, thresholds)
     outcome = run(read, rulebook, found, Limits())
     terminal.show(_facts(outcome), lambda: _show(terminal, read, outcome), json=json)
 
@@ -80,7 +81,8 @@ def what_if(
     now = datetime.now(UTC)
     past, premises = remember(here, _ago(now, since), now)
     rulebook = read_rulebook(here.settings.monitoring)
-    found = read_playbooks(rulebook, here.platform.services, playbooks or here.settings.remediation.playbooks)
+    own, thresholds = playbooks or here.settings.remediation.playbooks, here.settings.monitoring.thresholds
+    found = read_playbooks(rulebook, here.platform.services, own, thresholds)
     written = as_trace(past, premises, rulebook, mode, _actions(assume))
     if trace is not None:
         write_whole(trace, yaml.safe_dump(written, sort_keys=False).encode())

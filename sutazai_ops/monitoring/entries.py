@@ -54,23 +54,40 @@ class Entry:
         try:
             return model.model_validate({**self.content, "name": self.name})
         except ValidationError as error:
-            errors = error.errors()
-            # A key that nobody knows, before the required one that is missing because it was misspelt.
-            first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
-            keys = [part for part in first["loc"] if part not in {"[key]", "tuple", "float"}]
-            raise self._refusal(first["type"], first["msg"], keys, model, kind) from None
+            wrong = first_wrong(error, model, kind, self.name)
+            raise self.refuse(wrong.what, *wrong.keys, remedy=wrong.remedy) from None
 
-    def _refusal(self, error: str, message: str, keys: list[str | int], model: type[Model], kind: str) -> BadInput:
-        path = ".".join(map(str, keys))
-        if error == "extra_forbidden":
-            known = list(_keys_beside(model, keys))
-            remedy = nearest(str(keys[-1]), known) or f"known are: {', '.join(known)}"
-            return self.refuse(f"{path} is no key of a {kind}", *keys, remedy=remedy)
-        if error == "missing":
-            return self.refuse(f"the {kind} {self.name} has no {path}", *keys[:-1], remedy=f"add {path}:")
-        reason = message.removeprefix("Value error, ")
-        subject = f"{path} of the {kind} {self.name}" if path else f"the {kind} {self.name}"
-        return self.refuse(f"{subject} is wrong: {reason[0].lower()}{reason[1:]}", *keys)
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What is wrong with a value that a person wrote, and at which of its keys."""
+
+    what: str
+    keys: Sequence[str | int]
+    remedy: str = ""
+
+
+def first_wrong(error: ValidationError, model: type[Model], kind: str, name: str = "") -> Wrong:
+    """Say the first thing that is wrong in a person's words; `kind` is what they call a value of this model."""
+    errors = error.errors()
+    # A key that nobody knows, before the required one that is missing because it was misspelt.
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+    keys = [part for part in first["loc"] if part not in {"[key]", "tuple", "float"}]
+    path, whole = ".".join(map(str, keys)), f"{kind} {name}".strip()
+    if first["type"] == "extra_forbidden":
+        known = list(_keys_beside(model, keys))
+        return Wrong(
+            f"{path} is no key of a {kind}", keys, nearest(str(keys[-1]), known) or f"known are: {', '.join(known)}"
+        )
+    if first["type"] == "missing":
+        return Wrong(f"the {whole} has no {path}", keys[:-1], f"add {path}:")
+    reason = first["msg"].removeprefix("Value error, ")
+    subject = f"{path} of the {whole}" if path else f"the {whole}"
+    if first["type"] in {"model_type", "dict_type", "mapping_type"}:
+        return Wrong(f"{subject} holds no keys", keys)
+    if first["type"] in {"tuple_type", "list_type"}:
+        return Wrong(f"{subject} is no list", keys, "write [] for an empty one")
+    return Wrong(f"{subject} is wrong: {reason[0].lower()}{reason[1:]}", keys)
 
 
 def read_entries(packaged: Path, over: Path | None, page: str = "docs/signals.md") -> dict[str, Entry]:
@@ -87,7 +104,9 @@ def read_entries(packaged: Path, over: Path | None, page: str = "docs/signals.md
         for name, content in file.content.items():
             if content is None:
                 _take_away(name, file, entries)
-            elif isinstance(content, dict) and isinstance(name, str):
+            elif not isinstance(name, str):
+                raise BadInput(f"{name} is no name", where=file.where(name), remedy=f"see {page}")
+            elif isinstance(content, dict):
                 under = entries.get(name)
                 merged = {**under.content, **content} if under else content
                 entries[name] = Entry(name, merged, (file, *(under.files if under else ())))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
@@ -260,9 +260,9 @@ def _check(
     thresholds: Mapping[str, Threshold],
     retention_seconds: float,
 ) -> None:
-    signal = _check_level(entry, threshold, signals)
+    signal = check_level(entry, threshold, signals)
     if threshold.while_ is not None:
-        beside = _check_level(entry, threshold.while_, signals, "while")
+        beside = check_level(entry, threshold.while_, signals, "while")
         if strange := sorted(set(beside.labels) - set(signal.labels)):
             raise entry.refuse(
                 f"the signal {beside.name} has the label {strange[0]}, which {signal.name} lacks", "while", "signal"
@@ -296,13 +296,20 @@ def _check_criticality(entry: Entry, signal: Signal, signals: Mapping[str, Signa
         )
 
 
-def _check_level(entry: Entry, condition: Condition, signals: Mapping[str, Signal], *above: str) -> Signal:
+def check_level(entry: Entry, condition: Condition, signals: Mapping[str, Signal], *above: str | int) -> Signal:
+    """The signal of a condition that stands below these keys of an entry.
+
+    Raises:
+        BadInput: where there is no such signal, or the level says nothing of it; names file and line.
+    """
     if condition.signal not in signals and condition.signal != UNKNOWN:
         remedy = nearest(condition.signal, signals) or "docs/signals.md lists them"
         raise entry.refuse(f"there is no signal {condition.signal!r}", *above, "signal", remedy=remedy)
     signal = signals.get(condition.signal) or unknown_signal()
     side, level = condition.side, condition.level
-    written = entry.content[above[0]][side] if above else entry.content[side]
+    written: Any = entry.content
+    for key in (*above, side):
+        written = written[key]
     if isinstance(written, str) and signal.unit is not Unit.SECONDS:
         raise entry.refuse(
             f"{side} is a time, and the signal {signal.name} is a {signal.unit}", *above, side, remedy="write a number"

@@ -74,12 +74,18 @@ def as_trace(
         mode: how much the guard may do.
         assumed: what is taken to mend for good whatever no repair was tried on.
     """
+    windows = [one for one in past.windows if one.starts_at < one.ends_at]
+    gone = {name for one in windows for name in one.services} | {
+        each.incident.service for each in past.incidents if each.incident.service
+    }
+    named = [*premises.topology.depends_on, *sorted(gone - premises.topology.depends_on.keys())]
     return {
         "lasts": _after(past, past.until),
         "mode": mode.value,
-        "services": {name: _service(name, premises) for name in premises.topology.depends_on},
+        "services": {name: _service(name, premises) for name in named},
         "broken": [one for each in past.incidents for one in _broken(each, past, rulebook, assumed)],
-        "closed": [_closed(one, past) for one in past.windows],
+        # One that was closed before it began never held.
+        "closed": [_closed(one, past) for one in windows],
         "blind": [one for each in past.incidents for one in _blind(each, past)],
     }
 
@@ -87,7 +93,7 @@ def as_trace(
 def _service(name: str, premises: Premises) -> dict[str, Any]:
     topology = premises.topology
     return {
-        "needs": list(topology.depends_on[name]),
+        "needs": [one for one in topology.depends_on.get(name, ()) if one in topology.depends_on],
         "holds_state": name in topology.holds_state,
         "may_disrupt": name in premises.may_disrupt,
         "grace": format_duration(topology.grace.get(name, USUAL_GRACE).total_seconds()),
@@ -158,7 +164,8 @@ def _blind(each: Remembered, past: Past) -> Iterator[dict[str, Any]]:
     end = each.incident.closed_at or past.until
     moments = [(one.at, one.reason) for one in each.verdicts]
     for (at, reason), (until, _) in pairwise([*moments, (end, "")]):
-        if reason == Reason.BLIND:
+        # Where the clock was set back meanwhile, nobody knows for how long.
+        if reason == Reason.BLIND and at < until:
             yield {"from": _after(past, at), "until": _after(past, until)}
 
 

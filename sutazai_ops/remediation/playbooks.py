@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sutazai_ops.errors import BadInput
 from sutazai_ops.monitoring import thresholds
-from sutazai_ops.monitoring.entries import read_entries
+from sutazai_ops.monitoring.entries import read_entries, taken_away
 from sutazai_ops.remediation.playbook import NO_PLAYBOOK, Playbook
 from sutazai_ops.words import nearest
 
@@ -42,7 +43,7 @@ def read_playbooks(
     found = {name: entry.as_model(Playbook, "playbook") for name, entry in entries.items()}
     for name, playbook in found.items():
         _check(entries[name], playbook, rulebook, services)
-    _check_thresholds(rulebook, found, own_thresholds)
+    _check_thresholds(rulebook, found, over, own_thresholds)
     return found
 
 
@@ -60,16 +61,21 @@ def _check(entry: Entry, playbook: Playbook, rulebook: Rulebook, services: Colle
                     "ladder", i, "targets", j,
                     remedy=nearest(target, services) or "sutazai-ops status shows them",
                 )  # fmt: skip
-        if rung.verify is not None and rung.verify.signal not in rulebook.signals:
-            raise entry.refuse(
-                f"there is no signal {rung.verify.signal!r}",
-                "ladder", i, "verify", "signal",
-                remedy=nearest(rung.verify.signal, rulebook.signals) or "docs/signals.md lists them",
-            )  # fmt: skip
+        if rung.verify is not None:
+            thresholds.check_level(entry, rung.verify, rulebook.signals, "ladder", i, "verify")
 
 
-def _check_thresholds(rulebook: Rulebook, playbooks: Mapping[str, Playbook], own: Path | None) -> None:
+def _check_thresholds(
+    rulebook: Rulebook, playbooks: Mapping[str, Playbook], over: Path | None, own: Path | None
+) -> None:
+    gone = taken_away(over, PAGE)
     for threshold in rulebook.thresholds.values():
+        if threshold.playbook in gone - playbooks.keys():
+            raise BadInput(
+                f"the playbook {threshold.playbook} cannot be taken away: the threshold {threshold.name} names it",
+                where=f"{over}, key {threshold.playbook}",
+                remedy=f"write {threshold.playbook}: {{ladder: []}}, with which only a person is told",
+            )
         if threshold.playbook is not None and threshold.playbook not in playbooks:
             entry = read_entries(thresholds.PACKAGED, own)[threshold.name]
             raise entry.refuse(

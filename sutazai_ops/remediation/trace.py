@@ -8,13 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from sutazai_ops.errors import BadInput
 from sutazai_ops.model import Model
-from sutazai_ops.monitoring.duration import Duration
+from sutazai_ops.monitoring.duration import LONGEST, Duration
+from sutazai_ops.monitoring.entries import first_wrong
 from sutazai_ops.platform.model import ServiceName
 from sutazai_ops.remediation.incidents import HOST
 from sutazai_ops.remediation.playbook import Action, Check
@@ -23,15 +25,27 @@ from sutazai_ops.words import nearest
 from sutazai_ops.yaml_file import read_yaml_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from sutazai_ops.monitoring.thresholds import Rulebook
+    from sutazai_ops.yaml_file import YamlFile
+
 PAGE = "docs/remediation/simulate.md"
-FOR_GOOD = 100 * 365 * 86_400.0
 
 
 def _for_good(value: object) -> object:
-    return f"{int(FOR_GOOD)}s" if value == "for good" else value
+    return f"{int(LONGEST)}s" if value == "for good" else value
+
+
+def _is_a_pace(seconds: float) -> float:
+    if seconds == 0:
+        raise ValueError("nothing comes again after no time at all")
+    return seconds
+
+
+Pace = Annotated[Duration, AfterValidator(_is_a_pace)]
+"""After how long something comes again."""
 
 
 class TracedService(Model):
@@ -44,7 +58,7 @@ class TracedService(Model):
     """Whether somebody opted in to its being disrupted unasked, though it holds state."""
     backup_age: Duration | None = None
     """Of its newest verified backup at the beginning; none if left out. It grows as the time passes."""
-    backed_up_every: Duration | None = None
+    backed_up_every: Pace | None = None
     """A new one is there after each such time; never another if left out."""
     grace: Duration = 30.0
     """How long it may take after a start."""
@@ -68,21 +82,38 @@ class TracedService(Model):
         return frozenset(check for check in Check if not so[check])
 
 
-class Broken(Model):
+class Stretch(Model):
+    """A part of the trace."""
+
+    start: Duration = Field(default=0.0, alias="from")
+    until: Duration | None = None
+    """The end of the trace if left out."""
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.until is not None and self.until < self.start:
+            raise ValueError("it ends before it begins: until is earlier than from")
+        return self
+
+
+class Broken(Stretch):
     """One threshold that is broken for one target."""
 
     threshold: str
     service: ServiceName | None = None
     """None for the host."""
-    start: Duration = Field(default=0.0, alias="from")
-    until: Duration | None = None
-    """The end of the trace if left out."""
     lasting: Duration | None = None
     """With `every`: how long it is broken each time."""
-    every: Duration | None = None
+    every: Pace | None = None
     """It comes and goes: broken again after each such time."""
     mended_by: Mapping[Action, Annotated[Duration, BeforeValidator(_for_good)]] = Field(default_factory=dict)
     """For how long an action makes it whole, or `for good`; one that is not named does nothing to it."""
+
+    @model_validator(mode="after")
+    def _says_both_of_a_flap(self) -> Self:
+        if (self.every is None) != (self.lasting is None):
+            raise ValueError("every and lasting go together: how often it comes, and how long it stays each time")
+        return self
 
     @property
     def target(self) -> str:
@@ -105,22 +136,17 @@ class Broken(Model):
         return turn if elapsed <= turn and self.is_broken(turn) else math.inf
 
 
-class Closed(Model):
+class Closed(Stretch):
     """A time in which services are left alone."""
 
     kind: Literal["maintenance", "silence", "deployment", "drill"] = "maintenance"
     because: str = ""
-    start: Duration = Field(default=0.0, alias="from")
-    until: Duration | None = None
     services: tuple[ServiceName, ...] | None = None
     """All if left out."""
 
 
-class Blind(Model):
+class Blind(Stretch):
     """A time in which nothing can be seen."""
-
-    start: Duration = Field(default=0.0, alias="from")
-    until: Duration | None = None
 
 
 class ClockSet(Model):
@@ -134,7 +160,7 @@ class Trace(Model):
     """What breaks when, on which platform. Times are counted from the beginning."""
 
     lasts: Duration
-    every: Duration = 10.0
+    every: Pace = 10.0
     """How often everything is looked at."""
     mode: Mode = Mode.ACT
     services: Mapping[ServiceName, TracedService]
@@ -143,12 +169,18 @@ class Trace(Model):
     blind: tuple[Blind, ...] = ()
     clock: tuple[ClockSet, ...] = ()
 
+    @model_validator(mode="after")
+    def _has_a_clock(self) -> Self:
+        if sum(one.back for one in self.clock) > LONGEST:
+            raise ValueError("its clock is set back by more than a hundred years")
+        return self
+
     def set_back(self, elapsed: float) -> timedelta:
         """By how much the clock was set back until then."""
         return timedelta(seconds=sum(one.back for one in self.clock if one.at <= elapsed))
 
 
-def read_trace(path: Path, thresholds: Collection[str]) -> Trace:
+def read_trace(path: Path, rulebook: Rulebook) -> Trace:
     """Read a trace from YAML, of which JSON is a part.
 
     Raises:
@@ -158,25 +190,57 @@ def read_trace(path: Path, thresholds: Collection[str]) -> Trace:
     try:
         trace = Trace.model_validate(file.content)
     except ValidationError as error:
-        first = error.errors()[0]
-        keys = [key for key in first["loc"] if key != "[key]"]
-        reason = first["msg"].removeprefix("Value error, ")
-        raise BadInput(
-            f"{'.'.join(map(str, keys))} of the trace is wrong: {reason[0].lower()}{reason[1:]}",
-            where=file.where(*keys),
-            remedy=f"{PAGE} shows one",
-        ) from None
+        wrong = first_wrong(error, Trace, "trace")
+        raise BadInput(wrong.what, where=file.where(*wrong.keys), remedy=wrong.remedy or f"{PAGE} shows one") from None
     for i, one in enumerate(trace.broken):
-        if one.threshold not in thresholds:
+        _refuse_unknown_threshold(file, i, one, rulebook)
+    for name, keys in _named(trace):
+        if name not in trace.services:
             raise BadInput(
-                f"there is no threshold {one.threshold!r}",
-                where=file.where("broken", i, "threshold"),
-                remedy=nearest(one.threshold, thresholds) or "docs/signals.md shows where they stand",
+                f"the trace has no service {name!r}",
+                where=file.where(*keys),
+                remedy=nearest(name, trace.services) or "name it under services:",
             )
-        if one.service is not None and one.service not in trace.services:
-            raise BadInput(
-                f"the trace has no service {one.service!r}",
-                where=file.where("broken", i, "service"),
-                remedy=nearest(one.service, trace.services) or "name it under services:",
-            )
+    _refuse_circle(file, trace)
     return trace
+
+
+def _refuse_unknown_threshold(file: YamlFile, place: int, one: Broken, rulebook: Rulebook) -> None:
+    threshold = rulebook.thresholds.get(one.threshold)
+    if threshold is None:
+        raise BadInput(
+            f"there is no threshold {one.threshold!r}",
+            where=file.where("broken", place, "threshold"),
+            remedy=nearest(one.threshold, rulebook.thresholds) or "docs/signals.md shows where they stand",
+        )
+    is_of_a_service = "service" in rulebook.signal_of(threshold).labels
+    if is_of_a_service is (one.service is None):
+        raise BadInput(
+            f"{one.threshold} is about {'a service' if is_of_a_service else 'no service'}",
+            where=file.where("broken", place, *(() if is_of_a_service else ("service",))),
+            remedy="add service:" if is_of_a_service else "take service: out",
+        )
+
+
+def _named(trace: Trace) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """Every service that is named outside of the list of them, and where."""
+    for name, service in trace.services.items():
+        yield from ((other, ("services", name, "needs", i)) for i, other in enumerate(service.needs))
+    for i, one in enumerate(trace.broken):
+        if one.service is not None:
+            yield one.service, ("broken", i, "service")
+    for i, window in enumerate(trace.closed):
+        yield from ((name, ("closed", i, "services", j)) for j, name in enumerate(window.services or ()))
+
+
+def _refuse_circle(file: YamlFile, trace: Trace) -> None:
+    try:
+        TopologicalSorter({name: one.needs for name, one in trace.services.items()}).prepare()
+    except CycleError as error:
+        # graphlib names each service before the one that waits for it; a person reads "needs" the other way.
+        circle = list(reversed(error.args[1]))
+        raise BadInput(
+            f"services of the trace need each other in a circle: {' -> '.join(circle)}",
+            where=file.where("services", circle[0], "needs"),
+            remedy="remove one of these needs",
+        ) from None

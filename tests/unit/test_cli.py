@@ -69,6 +69,22 @@ def test_config_check_reads_the_files_of_capacity_too(run, tmp_path, setting, te
     assert "mine.yaml" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("setting", "text", "said"),
+    [
+        ("REMEDIATION__PLAYBOOKS", "service-down:\n  persist: 5m\n", "did you mean 'persists'?"),
+        ("MONITORING__WINDOWS", "nightly: {every: someday, start: 03:30, for: 45m, reason: r}\n", "every"),
+    ],
+)
+def test_config_check_reads_the_playbooks_and_the_windows_too(run, tmp_path, setting, text, said):
+    """It said that all was in order, and the first repair of the night found out."""
+    (tmp_path / "mine.yaml").write_text(text)
+    done = run("config", "check", **{f"SUTAZAI_{setting}": str(tmp_path / "mine.yaml")})
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert said in done.stderr
+    assert "mine.yaml" in done.stderr
+
+
 def test_a_misspelt_service_is_refused_with_the_nearest(run):
     done = run("backup", "run", "--services", "postgers")
     assert done.returncode == ExitCode.BAD_INPUT

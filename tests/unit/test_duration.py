@@ -32,6 +32,11 @@ def test_what_prometheus_refuses_is_refused(text: str) -> None:
         parse_duration(text)
 
 
+def test_more_than_a_hundred_years_is_refused() -> None:
+    with pytest.raises(ValueError, match="a hundred years at most"):
+        parse_duration("101y")
+
+
 @given(st.integers(0, 10**11))
 def test_what_is_written_is_read_as_the_same(milliseconds: int) -> None:
     assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)

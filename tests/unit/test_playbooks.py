@@ -88,6 +88,13 @@ def test_an_incident_whose_playbook_was_taken_away_has_none(packaged):
         ("service-down:\n  loss: 2\n", 2, "loss"),
         ("service-down:\n  ladder:\n    - act: restart\n    - act: restart\n", 1, "twice"),
         ("mine:\n  ladder: []\n", 1, "no description"),
+        ("service-down:\n  ladder: restart\n", 2, "is no list"),
+        ("1: {ladder: []}\n", 1, "1 is no name"),
+        (
+            "service-down:\n  ladder:\n    - act: restart\n      verify:\n        signal: host_cpu\n        above: 5\n",
+            6,
+            "above 5 says nothing",
+        ),
     ],
 )
 def test_what_there_is_not_is_refused_with_its_line(tmp_path, rulebook, text, line, said):
@@ -107,6 +114,16 @@ def test_a_threshold_that_names_a_playbook_that_there_is_not_is_refused_with_its
         read_playbooks(rulebook, SERVICES, own_thresholds=own)
     assert caught.value.where.startswith(f"{own}:3")
     assert "host-cpu" in caught.value.remedy
+
+
+def test_taking_away_a_playbook_that_a_threshold_names_is_refused_where_it_is_taken_away(tmp_path, rulebook):
+    """It was told of the packaged thresholds, a file that nobody had written, with another playbook in its place."""
+    own = tmp_path / "own.yaml"
+    own.write_text("service-down: null\n")
+    with pytest.raises(BadInput, match="the threshold service_down names it") as caught:
+        read_playbooks(rulebook, SERVICES, own)
+    assert caught.value.where.startswith(str(own))
+    assert "ladder: []" in caught.value.remedy
 
 
 def test_the_playbooks_of_the_page_can_be_read_and_it_names_every_action_and_check(tmp_path, rulebook):

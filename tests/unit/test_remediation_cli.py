@@ -12,6 +12,7 @@ from guard_situations import INCIDENT
 from typer.testing import CliRunner
 
 from sutazai_ops.cli import app
+from sutazai_ops.errors import BadInput
 from sutazai_ops.ledger import IncidentEventEntry, VerdictEntry, open_ledger
 from sutazai_ops.monitoring.exporter.collectors.remediation import round_file
 from sutazai_ops.settings import Settings
@@ -49,6 +50,17 @@ def test_simulate_says_what_would_have_been_done(run, tmp_path):
         ("backend", "restart", "helped")
     ]
     assert facts["decisions"][0]["verdict"]["reason"] == "it is not broken for long enough"
+
+
+def test_simulate_refuses_a_threshold_of_ones_own_that_names_a_playbook_that_there_is_not(run, tmp_path, monkeypatch):
+    """It looked for the threshold among the packaged ones alone, and called what it missed a defect."""
+    file, own = tmp_path / "trace.yaml", tmp_path / "mine.yaml"
+    file.write_text(TRACE)
+    own.write_text("mine: {signal: host_cpu, above: 0.5, for: 1m, severity: page, summary: s, playbook: nowhere}\n")
+    monkeypatch.setenv("SUTAZAI_MONITORING__THRESHOLDS", str(own))
+    for words in (["simulate", "--trace", str(file)], ["what-if"]):
+        with pytest.raises(BadInput, match="no playbook 'nowhere'"):
+            CliRunner().invoke(app, ["remediation", *words], catch_exceptions=False)
 
 
 def test_what_if_shows_the_ledgers_history_beside_what_would_be_and_writes_it_as_a_trace(run, tmp_path):

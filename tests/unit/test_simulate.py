@@ -229,19 +229,49 @@ def test_whatever_breaks_no_cap_is_exceeded_and_nothing_is_done_that_should_not_
         ("lasts: 60\nservices: {}\n", ":1", "lasts"),
         ("lasts: 1h\nservices: {a: {need: [b]}}\n", ":2", "need"),
         ("lasts: 1h\nservices: {}\nbroken: [{threshold: x, mended_by: {reboot: 1h}}]\n", ":3", "mended_by"),
+        ("lasts: 1h\nservices: {a: }\n", ":2", "services.a of the trace holds no keys"),
+        ("lasts: 1h\nservices: {a: {needs: [b]}}\n", ":2", "no service 'b'"),
+        ("lasts: 1h\nservices:\n  a: {needs: [b]}\n  b: {needs: [a]}\n", ":", "in a circle"),
+        ("lasts: 1h\nservices: {}\nclosed: [{services: [b]}]\n", ":3", "no service 'b'"),
+        ("lasts: 1h\nservices: {}\nclosed: [{from: 5m, until: 1m}]\n", ":3", "ends before it begins"),
+        ("lasts: 1h\nservices: {}\nblind: [{from: 5m, until: 1m}]\n", ":3", "ends before it begins"),
+        ("lasts: 1h\nservices: {}\nbroken: [{threshold: service_down}]\n", ":3", "is about a service"),
+        ("lasts: 1h\nservices: {a: {}}\nbroken: [{threshold: host_cpu_high, service: a}]\n", ":3", "about no service"),
+        ("lasts: 1h\nservices: {}\nbroken: [{threshold: host_cpu_high, every: 5m}]\n", ":3", "go together"),
+        ("lasts: 1h\nservices: {}\nbroken: [{threshold: host_cpu_high, lasting: 5m}]\n", ":3", "go together"),
     ],
 )
 def test_what_is_wrong_in_a_trace_is_told_with_its_line(tmp_path, text, where, said):
     file = tmp_path / "trace.yaml"
     file.write_text(text)
     with pytest.raises(BadInput) as caught:
-        read_trace(file, RULEBOOK.thresholds)
+        read_trace(file, RULEBOOK)
     assert caught.value.where.startswith(f"{file}{where}")
     assert said in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lasts: 1h\nevery: 0s\nservices: {}\n",
+        "lasts: 1h\nservices: {}\nbroken: [{threshold: host_cpu_high, every: 0, lasting: 1m}]\n",
+        "lasts: 1h\nservices: {a: {backup_age: 1h, backed_up_every: 0s}}\n",
+        "lasts: 1h\nservices: {}\nclock: [{at: 5m, back: 999999y}]\n",
+        "lasts: 1h\nservices: {}\nclock: [{at: 5m, back: 60y}, {at: 6m, back: 60y}]\n",
+        "lasts: 99999999y\nservices: {}\n",
+        "lasts: 1h\nservices: {a: {grace: 99999999y}}\n",
+    ],
+)
+def test_a_trace_that_would_never_end_or_leave_the_calendar_is_refused(tmp_path, text):
+    """`every: 0s` looked for ever, and a flap of no time or a clock set back by ages was called a defect."""
+    file = tmp_path / "trace.yaml"
+    file.write_text(text)
+    with pytest.raises(BadInput):
+        read_trace(file, RULEBOOK)
 
 
 def test_the_trace_of_the_page_can_be_read_and_run(tmp_path):
     page = (Path(__file__).parents[2] / "docs" / "remediation" / "simulate.md").read_text(encoding="utf-8")
     file = tmp_path / "trace.yaml"
     file.write_text(page.partition("```yaml\n")[2].partition("```")[0])
-    assert run(read_trace(file, RULEBOOK.thresholds)).repairs
+    assert run(read_trace(file, RULEBOOK)).repairs

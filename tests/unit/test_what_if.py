@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import yaml
 from guard_situations import HOUR, INCIDENT, MINUTE, NOW, TOPOLOGY, repair
 
 from sutazai_ops.ledger import IncidentEventEntry, VerdictEntry, WindowEntry
@@ -15,7 +16,7 @@ from sutazai_ops.remediation.playbook import Action
 from sutazai_ops.remediation.playbooks import read_playbooks
 from sutazai_ops.remediation.simulate import simulate
 from sutazai_ops.remediation.situation import DID_NOT_HELP, HELPED, Limits
-from sutazai_ops.remediation.trace import Trace
+from sutazai_ops.remediation.trace import Trace, read_trace
 from sutazai_ops.remediation.verdict import Mode, Reason
 from sutazai_ops.remediation.what_if import beside
 from sutazai_ops.settings import MonitoringSettings
@@ -141,3 +142,27 @@ def test_a_backup_of_each_night_is_taken_to_be_there_where_there_is_one_now():
 def test_what_began_before_the_time_that_is_looked_at_is_broken_from_its_beginning_on():
     began = replace(past(MENDED), since=NOW)
     assert traced(began).broken[0].start == 0
+
+
+def test_the_history_of_a_service_that_is_gone_and_of_a_window_that_never_began_can_be_simulated(tmp_path):
+    """`what-if --trace` wrote a file that `simulate` refused: it did not name the service that was taken out since."""
+    gone = replace(
+        MENDED,
+        incident=replace(
+            MENDED.incident, target="old", alerts=[{"threshold": "service_down", "labels": {"service": "old"}}]
+        ),
+    )
+    closed = WindowEntry(1, "maintenance", ["older"], "a new disk", NOW + HOUR, NOW, "ann")
+    held = WindowEntry(2, "maintenance", ["older"], "a new disk", NOW, NOW + HOUR, "ann")
+    blind = [decided(NOW, "skip", Reason.BLIND), decided(OPENED, "wait", Reason.PERSISTENCE)]
+    written = as_trace(
+        past(gone, replace(MENDED, verdicts=blind), windows=[closed, held]),
+        Premises(replace(TOPOLOGY, depends_on={**TOPOLOGY.depends_on, "backend": ["postgres", "not-here"]})),
+        RULEBOOK,
+        Mode.ACT,
+    )
+    file = tmp_path / "past.yaml"
+    file.write_text(yaml.safe_dump(written))
+    read = read_trace(file, RULEBOOK)
+    assert {"old", "older"} <= set(read.services)
+    assert [window.services for window in read.closed] == [("older",)]
