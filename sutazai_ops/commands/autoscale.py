@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from pydantic_core import to_json
 from sutazai_ops import human
 from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.installation import open_installation
+from sutazai_ops.person import who
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def scale(
 
     def decided(released: int, before: int) -> ScalingEntry:
         move = "up" if copies > before else "down" if copies < before else "hold"
-        return ScalingEntry(datetime.now(UTC), name, move, released, before, copies, because, getpass.getuser())
+        return ScalingEntry(datetime.now(UTC), name, move, released, before, copies, because, who())
 
     with terminal.progress(json=json) as progress:
         done = Deployments.of(here).scale(progress, name, copies, decided)

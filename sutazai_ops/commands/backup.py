@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from sutazai_ops import human
 from sutazai_ops.errors import BadInput, Corrupt, OpsError
 from sutazai_ops.installation import open_installation
+from sutazai_ops.person import who
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def pin_set(
     """Keep a set whatever the retention says."""
     backups = _open()
     backup_set = backups.store.find(ref)
-    backups.store.pin(backup_set, reason, getpass.getuser(), datetime.now(UTC))
+    backups.store.pin(backup_set, reason, who(), datetime.now(UTC))
     Terminal().say(f"pinned {backup_set.id}: {reason}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from sutazai_ops import human
 from sutazai_ops.errors import BadInput, Refused
 from sutazai_ops.installation import open_installation
+from sutazai_ops.person import who
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def acknowledge(number: Number, *, json: AsJson = False) -> None:
     """Say that you take care of an incident: the machine leaves it alone from then on."""
     here, now = open_installation(), datetime.now(UTC)
     _find_lasting(here, number)
-    here.ledger.incidents.acknowledge(number, now, getpass.getuser())
+    here.ledger.incidents.acknowledge(number, now, who())
     _said(here, number, f"incident {number} is yours", json=json)
 
 
@@ -90,7 +90,7 @@ def approve(number: Number, *, json: AsJson = False) -> None:
     from sutazai_ops.remediation.by_hand import agree
 
     here = open_installation()
-    rung = agree(here.ledger.incidents, _find(here, number), datetime.now(UTC), getpass.getuser())
+    rung = agree(here.ledger.incidents, _find(here, number), datetime.now(UTC), who())
     _said(here, number, f"{rung} is done in the next round, if it is still due then", json=json)
 
 
@@ -109,7 +109,7 @@ def resolve(
             f"incident {number} is still broken, for {human.since(incident.broken_since, now)}",
             remedy=f"mend it first, or take it over: sutazai-ops incidents ack {number}",
         )
-    here.ledger.incidents.close(number, now, getpass.getuser(), note)
+    here.ledger.incidents.close(number, now, who(), note)
     _said(here, number, f"incident {number} is over", json=json)
 
 

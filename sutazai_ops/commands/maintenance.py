@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -11,6 +10,7 @@ import typer
 
 from sutazai_ops.errors import BadInput
 from sutazai_ops.installation import open_installation
+from sutazai_ops.person import who
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
@@ -113,11 +113,14 @@ def _open(
         ends = begins + timedelta(seconds=parse_duration(length))
     except (ValueError, OverflowError) as error:
         raise BadInput(str(error), where="--for") from None
-    wanted = WindowEntry(0, kind, sorted({*(services or ())}), reason, begins, ends, getpass.getuser())
+    wanted = WindowEntry(0, kind, sorted({*(services or ())}), reason, begins, ends, who())
     window = open_window(here.ledger, wanted, known=here.platform.services, now=now)
 
     def show() -> None:
-        terminal.say(f"window {window.number}: nobody is told of {_whom(window)} until {_shown(window.ends_at)}")
+        begins = f"from {_shown(window.starts_at)} " if start else ""
+        terminal.say(
+            f"window {window.number}: nobody is told of {_whom(window)} {begins}until {_shown(window.ends_at)}"
+        )
         terminal.say(f"close it before: sutazai-ops maintenance close {window.number}")
 
     terminal.show(window, show, json=json)

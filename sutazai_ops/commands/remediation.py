@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ from pydantic_core import to_json
 from sutazai_ops.commands import trying
 from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.installation import open_installation
+from sutazai_ops.person import who
 from sutazai_ops.remediation.verdict import Mode, say
 from sutazai_ops.terminal import AsJson, Terminal
 
@@ -67,10 +67,12 @@ def mode(
     from sutazai_ops.ledger import ModeEntry
     from sutazai_ops.remediation.surroundings import mode_of
 
+    if new is None and because:
+        raise BadInput("--because says why the mode is changed, and no mode is given", remedy="name one of the four")
     terminal, here = Terminal(), open_installation()
     log = here.ledger.incidents
     if new is not None:
-        log.record_mode(ModeEntry(datetime.now(UTC), new.value, getpass.getuser(), because))
+        log.record_mode(ModeEntry(datetime.now(UTC), new.value, who(), because))
     said = log.mode()
     facts = {"mode": mode_of(log), "since": said.at if said else None, "by": said.actor if said else None,
              "because": said.reason if said else None}  # fmt: skip
@@ -97,18 +99,25 @@ def watch(
     watched = Watched.of(open_installation())
     follower = Follower(watched, terminal.err.print)
     sources = _sources(watched)
-    blind = ""
+    blind = trouble = ""
     try:
         while True:
             begun = time.monotonic()
             if not follower.is_repairing and sources.are_newer():
                 watched = follower.watched = Watched.of(open_installation())
                 sources = _sources(watched)
-            said = _look(terminal, watched, follower, blind, json=json)
-            if once:
-                return
-            if said is not None:
-                blind = said
+            try:
+                blind = _look(terminal, watched, follower, blind, json=json)
+            except BadInput:
+                raise
+            except OpsError as error:
+                if once:
+                    raise
+                trouble = _tell(terminal, f"nothing was decided: {error.what}", trouble)
+            else:
+                if once:
+                    return
+                trouble = ""
                 beat(watched.here.settings)
             time.sleep(max(0.0, every - (time.monotonic() - begun)))
     finally:
@@ -136,7 +145,7 @@ def run(
 
     terminal, here = Terminal(), open_installation()
     with terminal.progress(json=json) as progress, progress.step(f"{playbook} at {target}"):
-        done = run_by_hand(Watched.of(here), playbook, target, getpass.getuser(), dry_run=dry_run)
+        done = run_by_hand(Watched.of(here), playbook, target, who(), dry_run=dry_run)
     terminal.show(done, lambda: terminal.say(done.said), json=json)
 
 
@@ -149,21 +158,23 @@ def _sources(watched: Watched) -> Sources:
     return Sources(settings, lambda: Watched.of(open_installation()), also=[settings.remediation.playbooks])
 
 
-def _look(terminal: Terminal, watched: Watched, follower: Follower, blind: str, *, json: bool) -> str | None:
-    """One round, told and followed; returns why it was blind, and None where nothing could be decided.
+def _tell(terminal: Terminal, line: str, told: str) -> str:
+    """Say it, unless it was said in the round before; returns what was said last."""
+    if line != told:
+        terminal.err.print(line)
+    return line
 
-    What cannot be done now is told and tried again.
+
+def _look(terminal: Terminal, watched: Watched, follower: Follower, blind: str, *, json: bool) -> str:
+    """One round, told and followed; returns why it was blind.
+
+    Raises:
+        OpsError: where nothing could be decided.
     """
     from sutazai_ops.remediation.observe import observe
 
-    try:
-        found = observe(watched, datetime.now(UTC))
-        follower.follow(found)
-    except BadInput:
-        raise
-    except OpsError as error:
-        terminal.err.print(f"nothing was decided: {error.what}")
-        return None
+    found = observe(watched, datetime.now(UTC))
+    follower.follow(found)
     if found.blind != blind:
         terminal.err.print(f"blind: {found.blind}" if found.blind else "sees again")
     lines: list[tuple[IncidentEntry, str, dict[str, object]]] = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -10,6 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from sutazai_ops.installation import open_installation
+from sutazai_ops.person import who
 from sutazai_ops.terminal import AsJson, Terminal
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def post(
     _refuse_inside_words(installation, [title, text], anyway=anyway)
     start = _moment(installation, since) if since else now
     told = notices.Announcement(title, text, start, journeys=_titles(installation, journey))
-    _show(installation, notices.post(installation.ledger, told, now=now, by=_who()), json=json)
+    _show(installation, notices.post(installation.ledger, told, now=now, by=who()), json=json)
 
 
 @app.command("maintenance")
@@ -65,7 +65,7 @@ def maintenance(
     told = notices.Announcement(
         title, text, _moment(installation, start), _moment(installation, end), _titles(installation, journey)
     )
-    _show(installation, notices.announce(installation.ledger, told, now=now, by=_who()), json=json)
+    _show(installation, notices.announce(installation.ledger, told, now=now, by=who()), json=json)
 
 
 @app.command("update")
@@ -85,7 +85,7 @@ def update(
     installation = open_installation()
     _refuse_inside_words(installation, [text], anyway=anyway)
     state = NoticeState.WATCHING if watching else None
-    known = notices.say(installation.ledger, number, text, state=state, now=datetime.now(UTC), by=_who())
+    known = notices.say(installation.ledger, number, text, state=state, now=datetime.now(UTC), by=who())
     _show(installation, known, json=json)
 
 
@@ -96,7 +96,7 @@ def resolve(number: Number, text: Text, anyway: Anyway = False, json: AsJson = F
 
     installation = open_installation()
     _refuse_inside_words(installation, [text], anyway=anyway)
-    _show(installation, notices.end(installation.ledger, number, text, now=datetime.now(UTC), by=_who()), json=json)
+    _show(installation, notices.end(installation.ledger, number, text, now=datetime.now(UTC), by=who()), json=json)
 
 
 @app.command("cancel")
@@ -107,9 +107,7 @@ def cancel(number: Number, text: Text, anyway: Anyway = False, json: AsJson = Fa
 
     installation = open_installation()
     _refuse_inside_words(installation, [text], anyway=anyway)
-    known = notices.say(
-        installation.ledger, number, text, state=NoticeState.CANCELLED, now=datetime.now(UTC), by=_who()
-    )
+    known = notices.say(installation.ledger, number, text, state=NoticeState.CANCELLED, now=datetime.now(UTC), by=who())
     _show(installation, known, json=json)
 
 
@@ -200,7 +198,3 @@ def _moment(installation: Installation, text: str) -> datetime:
     from sutazai_ops.status_page import notices
 
     return notices.read_moment(text, ZoneInfo(installation.settings.timezone))
-
-
-def _who() -> str:
-    return getpass.getuser()

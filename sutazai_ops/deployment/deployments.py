@@ -6,7 +6,6 @@ runs is asked from the engine, and where none answers the plan says that it was 
 
 from __future__ import annotations
 
-import getpass
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from sutazai_ops.engines import Act, Order
 from sutazai_ops.errors import BadInput, OpsError, Refused, Unreachable
 from sutazai_ops.lock import Held, exclusive
 from sutazai_ops.maintenance import deploying
+from sutazai_ops.person import who
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -151,7 +151,7 @@ class Deployments:
             return ""
         services = meant_to_run(self.installation)
         with progress.step("gate"):
-            return slo.pass_gate(self.installation, services, override, getpass.getuser(), prepared.release.number)
+            return slo.pass_gate(self.installation, services, override, who(), prepared.release.number)
 
     def look_at_gate(self) -> str:
         """What the gate would say of a deployment, from what is known already, or why it cannot say anything."""

@@ -22,8 +22,12 @@ class Access:
         """Its URL without a password, for messages."""
 
     def _rows(self, query: Select[Any]) -> Iterator[dict[str, Any]]:
-        with speaking(self.where), self._engine.connect().execution_options(writes=False) as connection:
-            rows = connection.execute(query).mappings().all()
+        try:
+            with speaking(self.where), self._engine.connect().execution_options(writes=False) as connection:
+                rows = connection.execute(query).mappings().all()
+        except OverflowError:
+            # SQLite's driver, of a number that no row can have.
+            return iter(())
         return (dict(row) for row in rows)
 
     @contextmanager

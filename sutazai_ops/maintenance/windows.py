@@ -7,7 +7,6 @@ window has an end from the start, so that one that is forgotten, or whose progra
 
 from __future__ import annotations
 
-import getpass
 import logging
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.errors import BadInput, OpsError, Refused
 from sutazai_ops.ledger import WindowEntry
+from sutazai_ops.person import who
 from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
@@ -116,6 +116,4 @@ def _open_anew(ledger: Ledger, services: Sequence[str], reason: str, at_most: ti
     for left in ledger.windows_since(now):
         if left.kind == Kind.DEPLOYMENT:
             ledger.end_window(left.number, now)
-    return ledger.record_window(
-        WindowEntry(0, Kind.DEPLOYMENT, sorted(services), reason, now, now + at_most, getpass.getuser())
-    )
+    return ledger.record_window(WindowEntry(0, Kind.DEPLOYMENT, sorted(services), reason, now, now + at_most, who()))

@@ -10,6 +10,7 @@ from sutazai_ops.errors import BadInput, Refused
 from sutazai_ops.ledger import IncidentEventEntry
 from sutazai_ops.ledger.incident_log import APPROVED
 from sutazai_ops.remediation.follow import ACTING
+from sutazai_ops.remediation.incidents import HOST
 from sutazai_ops.remediation.observe import observe
 from sutazai_ops.remediation.repair import carry_out
 from sutazai_ops.remediation.surroundings import mode_of
@@ -51,7 +52,7 @@ def run_by_hand(watched: Watched, playbook: str, target: str, who: str, *, dry_r
     """Do the next rung of a playbook for the incident of it that lasts at a target, or say what would be done.
 
     Raises:
-        BadInput: for a playbook that there is not.
+        BadInput: for a playbook or a service that there is not.
         Refused: where no incident of it lasts there, or the mode does not let anything be done.
     """
     if playbook not in watched.playbooks:
@@ -77,6 +78,11 @@ def _judged(watched: Watched, playbook: str, target: str) -> Judged:
     its = (one for one in found if (one.incident.playbook, one.incident.target) == (playbook, target))
     judged = next(its, None)
     if judged is None:
+        known = [*watched.here.platform.services, HOST]
+        if target not in known:
+            raise BadInput(
+                f"there is no service {target!r}", remedy=nearest(target, known) or "sutazai-ops status names them"
+            )
         raise Refused(
             f"no incident of {playbook} lasts at {target}, so there is nothing to mend",
             remedy="sutazai-ops incidents list",
