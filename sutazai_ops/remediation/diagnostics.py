@@ -1,4 +1,4 @@
-"""What is collected before anything is done: how the target was, while it still is so.
+"""What is collected before anything is done, or a person is told: how the target was, while it still is so.
 
 Kept as one text file an attempt in `incidents/<number>/` of the home folder, readable by its owner alone: logs may hold
 anything. What cannot be had says why, and keeps nothing else from being collected.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops import human
 from sutazai_ops.deployment.release import Releases
+from sutazai_ops.disk import writing
 from sutazai_ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -24,13 +25,18 @@ LOG_LINES = 200
 
 
 def collect(here: Installation, incident: IncidentEntry, attempt: int) -> Path:
-    """Write down what can be seen of the target; returns the file."""
+    """Write down what can be seen of the target; returns the file.
+
+    Raises:
+        OpsError: where it cannot be written.
+    """
     folder = folder_of(here, incident.number)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = folder / f"diagnostics-{attempt}.txt"
     parts = [f"== {title}\n{text}\n" for title, text in _parts(here, incident)]
-    file.touch(mode=0o600)
-    file.write_text("\n".join(parts), encoding="utf-8")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(mode=0o600)
+        file.write_text("\n".join(parts), encoding="utf-8")
     return file
 
 

@@ -16,6 +16,7 @@ from sutazai_ops.ledger.incident_log import ESCALATED
 from sutazai_ops.monitoring.exporter.alerting import Notice
 from sutazai_ops.monitoring.notify import ToReceiver, notifiers
 from sutazai_ops.monitoring.rules import runbook_of
+from sutazai_ops.remediation.diagnostics import collect, newest
 from sutazai_ops.remediation.incidents import with_followers
 from sutazai_ops.remediation.verdict import Kind
 
@@ -40,13 +41,11 @@ def escalate(here: Installation, incident: IncidentEntry, verdict: Verdict, now:
     Raises:
         OpsError: when one way did not take it; nothing is written down then, and the next round tries again.
     """
-    from sutazai_ops.remediation.reporting import write_report
-
     log = here.ledger.incidents
     reason = reason_of(log.verdicts_of(incident.number), verdict)
     notice = notice_of(incident, reason, log.repairs_of(incident.number), here.settings.alerts.runbooks_url)
     # Whoever is woken finds it there already.
-    page, _ = write_report(here, incident)
+    page = _page(here, incident)
     alerts = here.settings.alerts
     times = sum(one.kind == ESCALATED for one in log.events_of(incident.number))
     wanted = [one for one in notifiers(alerts, here.platform, here.engine) if one.wants(notice)]
@@ -60,6 +59,20 @@ def escalate(here: Installation, incident: IncidentEntry, verdict: Verdict, now:
     line += f"; {page}"
     log.escalate(incident.number, now, line)
     return line
+
+
+def _page(here: Installation, incident: IncidentEntry) -> str:
+    """Write it, with diagnostics also where nothing was tried; says where it is, or why there is none."""
+    from sutazai_ops.remediation.reporting import write_report
+
+    try:
+        if not newest(here, incident.number):
+            collect(here, incident, attempt=0)
+        page, _ = write_report(here, incident)
+    except OpsError as error:
+        # That a disk is full is no reason for nobody to be told of it.
+        return f"its page is not written: {error.what}"
+    return str(page)
 
 
 def next_routes(alerts: AlertSettings, times: int) -> list[Notifier]:

@@ -25,7 +25,7 @@ from sutazai_ops.monitoring.prometheus import open_prometheus
 from sutazai_ops.remediation import curves
 from sutazai_ops.remediation.actions import ACTIONS
 from sutazai_ops.remediation.actions.services import undo_of
-from sutazai_ops.remediation.diagnostics import collect
+from sutazai_ops.remediation.diagnostics import collect, folder_of
 from sutazai_ops.remediation.incidents import broken_services
 from sutazai_ops.remediation.observe import observe
 from sutazai_ops.remediation.playbooks import playbook_of
@@ -113,11 +113,18 @@ def _carry_out(watched: Watched, number: int, actor: str, run: str, clock: Clock
     begun = log.begin_repair(_entry(here, judged, rung, actor, run, clock.now()))
     if begun is None:
         return "nothing: another repair is under way"
-    file = collect(here, judged.incident, begun.attempt)
-    curves.keep(here, judged.incident, file.parent, clock.now())
-    detail = {"diagnostics": str(file), "repair": begun.id}
+    detail = {"diagnostics": _diagnose(here, judged.incident, begun.attempt), "repair": begun.id}
+    curves.keep(here, judged.incident, folder_of(here, number), clock.now())
     log.add_events([IncidentEventEntry(number, clock.now(), "repair", f"{rung.name} begins", detail, actor)])
     return _end(watched, begun, *_act(watched, judged.incident, rung, clock), clock)
+
+
+def _diagnose(here: Installation, incident: IncidentEntry, attempt: int) -> str:
+    """Where they are, or why there are none: a full disk is no reason not to make room on it."""
+    try:
+        return str(collect(here, incident, attempt))
+    except OpsError as error:
+        return f"cannot be had: {error.what}"
 
 
 def _rung(watched: Watched, judged: Judged) -> Rung:

@@ -221,6 +221,36 @@ def test_an_incident_is_given_to_a_person_once(here, watched, listener):
     assert alert["annotations"]["next"] == f"sutazai-ops incidents show {number}"
     assert log.repairs_of(number) == []
     assert state_of(here, "db") is State.STOPPED
+    # Nothing was tried, and whoever was woken has the diagnostics all the same.
+    assert (here.settings.home / "incidents" / str(number) / "diagnostics-0.txt").exists()
+    assert "== log" in (here.settings.reports / "incidents" / f"{number}.html").read_text()
+
+
+def test_where_nothing_can_be_written_but_the_ledger_a_person_is_told_and_the_repair_is_made(here, watched, listener):
+    """A full disk kept its own repair from being made, and everybody from being told of it."""
+    listener.heard.clear()
+    log = here.ledger.incidents
+    folders = [here.settings.home / "incidents", here.settings.reports / "incidents"]
+    for folder in folders:
+        if folder.exists():
+            folder.rename(folder.with_name("aside"))
+        folder.parent.mkdir(exist_ok=True)
+        folder.touch()
+    try:
+        set_mode(here, "act")
+        here.engine.stop("cache")
+        follow(
+            watched, lambda: [one for one in log.repairs_since(datetime.now(UTC).replace(year=2000)) if one.ended_at]
+        )
+        here.engine.stop("db")
+        follow(watched, lambda: [one for one in log.open_ones() if one.escalated_at and one.target == "db"])
+    finally:
+        for folder in folders:
+            folder.unlink()
+            if folder.with_name("aside").exists():
+                folder.with_name("aside").rename(folder)
+    assert "incident_needs_you" in {one["commonLabels"]["alertname"] for one in listener.heard}
+    assert state_of(here, "cache") is State.RUNNING
 
 
 @pytest.fixture
