@@ -23,7 +23,8 @@ from small_engine import SmallEngine
 
 from sutazai_ops.backups.manifest import Outcome
 from sutazai_ops.backups.store import Store
-from sutazai_ops.errors import OpsError
+from sutazai_ops.engines import Server
+from sutazai_ops.errors import OpsError, Unreachable
 from sutazai_ops.ledger import open_ledger
 from sutazai_ops.ledger.entries import DeploymentEntry, DriftEntry
 from sutazai_ops.monitoring.exporter.board import Board
@@ -33,10 +34,12 @@ from sutazai_ops.monitoring.exporter.collectors.clock import ClockCollector
 from sutazai_ops.monitoring.exporter.collectors.drift import DriftCollector
 from sutazai_ops.monitoring.exporter.collectors.ledger import ledger_place
 from sutazai_ops.monitoring.exporter.collectors.models import InferenceCollector, Look, ModelsCollector, put_out
+from sutazai_ops.monitoring.exporter.collectors.queues import QueuesCollector
 from sutazai_ops.monitoring.exporter.collectors.watched import WatchedCollector, evaluated_ago, late_groups
 from sutazai_ops.monitoring.exporter.families import check
 from sutazai_ops.monitoring.exporter.measuring import Watch
 from sutazai_ops.monitoring.exporter.tallies import Tallies
+from sutazai_ops.monitoring.exporter.watched import Watched
 from sutazai_ops.platform import Probe
 from sutazai_ops.platform.model import Backup, Queue
 from sutazai_ops.reading import reading
@@ -225,7 +228,7 @@ class TestModels:
 
     def test_an_ollama_that_does_not_run_is_missing(self):
         found = ModelsCollector(SmallEngine(), lambda: [OLLAMA], Tallies(), interval=30).collect()
-        assert (found.measured, found.missing) == ((), ("ollama does not run",))
+        assert (found.measured, found.missing, found.away) == ((), (), ("ollama does not run",))
 
     def test_what_answers_with_a_page_is_missing(self):
         with serving(page(200, "<html>")) as port:
@@ -421,7 +424,7 @@ class TestWatched:
         collector, board, clock = self.watch(1)
         collector.collect()
         clock.now = 100
-        assert collector.collect().missing
+        assert collector.collect().away
         assert self.age(board) == {"prometheus": 100}
 
     def test_one_that_answers_with_something_else_grows_old(self):
@@ -479,3 +482,23 @@ class TestWhatThereIs:
         (tmp_path / "dagster").mkdir()
         (tmp_path / "dagster/dagster.yaml").write_text("{}")
         assert self.names(tmp_path) == always | {"dagster"}
+
+
+def test_that_a_redis_does_not_run_is_told_and_is_no_fault_of_whoever_asks_for_its_queues(caplog):
+    """Two rounds without it fired `collector_failing` minutes after it was back, beside `service_down` of it."""
+    services = [service("redis", queues=[Queue(name="q", key="q")])]
+    tallies = Tallies()
+    watched = Watched(QueuesCollector(NoServers(), lambda: services, interval=30), Board(), tallies)
+    watched.round()
+    assert watched.missing == ("redis does not run",)
+    assert "queues: redis does not run" in caplog.text
+    assert watched.has_turned_bad
+    counted = [s.value for one in tallies.families() for s in one.samples if s.name == "sutazai_exporter_errors_total"]
+    assert counted == [0]
+
+
+class NoServers(SmallEngine):
+    """None of its servers runs."""
+
+    def server(self, service: str) -> Server:
+        raise Unreachable(f"{service} does not run")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from probe_servers import hang, page, service, serving
 from small_engine import SmallEngine
 
+from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.exporter.board import Board
 from sutazai_ops.monitoring.exporter.collectors.probes import Asked, WatchedProbe, unprobed
 from sutazai_ops.monitoring.exporter.tallies import Tallies
@@ -81,10 +82,23 @@ def test_the_three_states_are_three_series_of_which_one_is_one():
 
 
 def test_whoever_cannot_be_asked_is_unknown_and_counted_and_no_latency_is():
-    watched = Watched(SmallEngine())
+    class Locked(SmallEngine):
+        def endpoint(self, *_: object) -> str:
+            raise OpsError("its password cannot be read")
+
+    watched = Watched(Locked())
     watched.probe.round()
     assert watched.state() == "unknown"
     assert watched.count("sutazai_exporter_errors_total") == 1
+    assert watched.count("sutazai_probe_duration_seconds_count") == 0
+
+
+def test_what_does_not_run_is_unknown_and_no_fault_of_whoever_asks():
+    """A minute without Redis fired `collector_failing` three minutes after it was back, and woke a person for it."""
+    watched = Watched(SmallEngine())
+    watched.probe.round()
+    assert watched.state() == "unknown"
+    assert watched.count("sutazai_exporter_errors_total") == 0
     assert watched.count("sutazai_probe_duration_seconds_count") == 0
 
 

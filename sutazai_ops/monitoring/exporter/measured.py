@@ -28,6 +28,9 @@ class Round:
     """What could not be measured, one sentence each: lower case, no full stop, never with a secret in it."""
     bad: tuple[str, ...] = ()
     """What was measured and is bad, such as a service that does not run, by its name."""
+    away: tuple[str, ...] = ()
+    """What could not be measured since the service that tells it does not answer: its own alarm says so, and nothing is
+    counted here."""
 
 
 class Collector(Protocol):

@@ -89,11 +89,12 @@ class Watched:
             self._board.put_age(f"age of {name}", "sutazai_exporter_cycle_age_seconds", {"collector": name})
         if result.missing:
             self._tallies.count("sutazai_exporter_errors_total", collector=name)
-        if not result.missing:
+        missing = (*result.missing, *result.away)
+        if not missing:
             self.seeing_at = self._clock()
-        bad = frozenset((*result.missing, *result.bad))
+        bad = frozenset((*missing, *result.bad))
         self.has_turned_bad, self._bad = bool(bad - self._bad), bad
-        self._tell(result.missing)
+        self._tell(missing)
         self.rounds += 1
 
     def _tell(self, missing: tuple[str, ...]) -> None:

@@ -45,6 +45,8 @@ class Outcome:
     """One sentence, lower case, no full stop, never with a secret in it."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What else the answer told, such as the server's version."""
+    is_away: bool = False
+    """Whether it could not be asked since it does not run."""
 
 
 @dataclass(frozen=True, slots=True)

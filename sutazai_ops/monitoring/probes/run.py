@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from sutazai_ops import human
-from sutazai_ops.errors import OpsError
+from sutazai_ops.errors import OpsError, Unreachable
 from sutazai_ops.monitoring.probes.deadline import Patience, TookTooLong
 from sutazai_ops.monitoring.probes.kinds import question
 from sutazai_ops.monitoring.probes.outcome import Judgement, Outcome, ProbeState, Report, wrong
@@ -68,7 +68,8 @@ def run_probe(service: Service, probe: Probe, engine: Engine, attempts: Attempts
         because = f"the engine does not say within {human.duration(ENGINE_SECONDS)} where {service.name} is"
         return _ended(started, Judgement(ProbeState.UNKNOWN, because))
     except OpsError as error:
-        return _ended(started, Judgement(ProbeState.UNKNOWN, error.what))
+        unknown = _ended(started, Judgement(ProbeState.UNKNOWN, error.what))
+        return replace(unknown, is_away=isinstance(error, Unreachable))
     except OSError as error:
         because = f"cannot find out how to ask {service.name}: {(error.strerror or str(error)).lower()}"
         return _ended(started, Judgement(ProbeState.UNKNOWN, because))

@@ -16,7 +16,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops import http
-from sutazai_ops.errors import OpsError
+from sutazai_ops.errors import OpsError, Unreachable
 from sutazai_ops.monitoring.exporter.measured import Measured, Round
 from sutazai_ops.monitoring.probes.http import written
 from sutazai_ops.monitoring.servers import is_ollama
@@ -86,14 +86,15 @@ class ModelsCollector:
         """Ask each Ollama for its models."""
         measured: list[Measured] = []
         missing: list[str] = []
+        away: list[str] = []
         for service in filter(is_ollama, self._services()):
             try:
                 measured += self._ask(service)
             except OpsError as error:
                 # Nobody knows what happened until it answers again.
                 self._before.pop(service.name, None)
-                missing.append(error.what)
-        return Round(tuple(measured), tuple(missing))
+                (away if isinstance(error, Unreachable) else missing).append(error.what)
+        return Round(tuple(measured), tuple(missing), away=tuple(away))
 
     def _ask(self, service: Service) -> Iterator[Measured]:
         address = address_of(self._engine, service)
@@ -163,6 +164,7 @@ class InferenceCollector:
     def collect(self) -> Round:
         """Ask each model that is in memory, once in its time, and at once where it has just come."""
         missing: list[str] = []
+        away: list[str] = []
         there: set[tuple[str, str]] = set()
         for service in filter(is_ollama, self._services()):
             try:
@@ -171,10 +173,10 @@ class InferenceCollector:
                     there.add((service.name, model.name))
                     self._ask_in_time(address, service.name, model)
             except OpsError as error:
-                missing.append(error.what)
+                (away if isinstance(error, Unreachable) else missing).append(error.what)
         # One that left and comes again is asked at once.
         self._asked = {key: asked for key, asked in self._asked.items() if key in there}
-        return Round(tuple(self._last()), tuple(missing))
+        return Round(tuple(self._last()), tuple(missing), away=tuple(away))
 
     def _ask_in_time(self, address: str, service: str, model: Loaded) -> None:
         labels = {"service": service, "model": model.name}

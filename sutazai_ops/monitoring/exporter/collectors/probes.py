@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.monitoring.exporter.measured import states
 from sutazai_ops.monitoring.probes import ProbeState, run_probe
+from sutazai_ops.monitoring.probes.outcome import Outcome
 from sutazai_ops.monitoring.probes.run import NO_PROBE, Attempts
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class WatchedProbe:
     def round(self) -> None:
         """Ask once, unless a former question hangs still, and put on the board what it came to."""
         if hangs_as := self._attempts.hang:
-            self._conclude(hangs_as, "a former attempt has not ended")
+            self._conclude(Outcome(hangs_as, 0.0, "a former attempt has not ended"))
             return
         if self.rounds:
             # One that took longer than it may has ended by now: that is late, and not for ever.
@@ -108,7 +109,7 @@ class WatchedProbe:
             self._completed()
         if outcome.state is ProbeState.FAILED:
             self._ask_causes(begun)
-        self._conclude(outcome.state, outcome.because)
+        self._conclude(outcome)
         self.asked_at = begun
 
     def forget(self) -> None:
@@ -122,13 +123,15 @@ class WatchedProbe:
         self._board.put_age(f"age of {self.source}", "sutazai_probe_age_seconds", self.labels)
         self._board.put_age(f"age of {NAME}", "sutazai_exporter_cycle_age_seconds", {"collector": NAME})
 
-    def _conclude(self, state: ProbeState, because: str) -> None:
+    def _conclude(self, outcome: Outcome) -> None:
+        state = outcome.state
         self._put(state)
-        if state is ProbeState.UNKNOWN:
+        # What does not run is told as such, and no fault of whoever asks.
+        if state is ProbeState.UNKNOWN and not outcome.is_away:
             self._tallies.count("sutazai_exporter_errors_total", collector=NAME)
         if state is not self.state and (self.state is not None or state is not ProbeState.OK):
             level = logging.INFO if state is ProbeState.OK else logging.WARNING
-            log.log(level, "%s %s: %s, %s", *self.labels.values(), state, because)
+            log.log(level, "%s %s: %s, %s", *self.labels.values(), state, outcome.because)
         self.has_turned_bad = state is not ProbeState.OK and self.state is ProbeState.OK
         self.state = state
         self.rounds += 1

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.engines.redis import connect, told
-from sutazai_ops.errors import OpsError
+from sutazai_ops.errors import OpsError, Unreachable
 from sutazai_ops.monitoring.exporter.measured import Measured, Round
 from sutazai_ops.monitoring.probes.answers import MISSING, value_at
 
@@ -51,6 +51,7 @@ class QueuesCollector:
         """Ask each server once a database for all of its queues."""
         measured: list[Measured] = []
         missing: list[str] = []
+        away: list[str] = []
         for service in self._services():
             for queue in service.queues:
                 labels = {"service": service.name, "queue": queue.name, "kind": queue.kind}
@@ -58,9 +59,11 @@ class QueuesCollector:
             for database, queues in groupby(sorted(service.queues, key=_database), key=_database):
                 try:
                     measured += self._ask(service, database, list(queues), missing)
+                except Unreachable as error:
+                    away.append(error.what)
                 except OpsError as error:
                     missing.append(error.what)
-        return Round(tuple(measured), tuple(missing))
+        return Round(tuple(measured), tuple(missing), away=tuple(away))
 
     def _ask(self, service: Service, database: int, queues: Sequence[Queue], missing: list[str]) -> list[Measured]:
         import redis.exceptions as failures

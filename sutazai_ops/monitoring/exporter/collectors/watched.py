@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops import http
-from sutazai_ops.errors import OpsError
+from sutazai_ops.errors import OpsError, Unreachable
 from sutazai_ops.monitoring.exporter.collectors.models import NANOSECONDS
 from sutazai_ops.monitoring.exporter.measured import Round
 from sutazai_ops.monitoring.probes.http import written
@@ -50,6 +50,7 @@ class WatchedCollector:
     def collect(self) -> Round:
         """Ask each whether it is well. Their ages stand on the board by themselves."""
         missing: list[str] = []
+        away: list[str] = []
         there = {service.name: (service, kind) for service in self._services() if (kind := kind_of(service))}
         for name in self._known.keys() - there.keys():
             self._board.remove(f"watched {name}")
@@ -60,11 +61,13 @@ class WatchedCollector:
                 self._found_well(name, kind)
             try:
                 ago = self._ask(service, kind)
+            except Unreachable as error:
+                away.append(error.what)
             except OpsError as error:
                 missing.append(error.what)
             else:
                 self._found_well(name, kind, ago)
-        return Round((), tuple(missing))
+        return Round((), tuple(missing), away=tuple(away))
 
     def _found_well(self, service: str, kind: str, ago: float = 0.0) -> None:
         self._board.put_age(f"watched {service}", AGE, {"service": service, "kind": kind}, ago=ago)
