@@ -78,10 +78,13 @@ def report(number: Number, *, json: AsJson = False) -> None:
 @app.command("ack")
 def acknowledge(number: Number, *, json: AsJson = False) -> None:
     """Say that you take care of an incident: the machine leaves it alone from then on."""
-    here, now = open_installation(), datetime.now(UTC)
-    _find_lasting(here, number)
-    here.ledger.incidents.acknowledge(number, now, who())
-    _said(here, number, f"incident {number} is yours", json=json)
+    here, me = open_installation(), who()
+    before = _find_lasting(here, number).acknowledged_by
+    if before == me:
+        _said(here, number, f"incident {number} is yours already", json=json)
+        return
+    here.ledger.incidents.acknowledge(number, datetime.now(UTC), me)
+    _said(here, number, f"incident {number} is yours" + (f", and was {before}'s" if before else ""), json=json)
 
 
 @app.command("approve")
@@ -90,7 +93,7 @@ def approve(number: Number, *, json: AsJson = False) -> None:
     from sutazai_ops.remediation.by_hand import agree
 
     here = open_installation()
-    rung = agree(here.ledger.incidents, _find(here, number), datetime.now(UTC), who())
+    rung = agree(here.ledger.incidents, _find_lasting(here, number), datetime.now(UTC), who())
     _said(here, number, f"{rung} is done in the next round, if it is still due then", json=json)
 
 
@@ -102,6 +105,8 @@ def resolve(
     json: AsJson = False,
 ) -> None:
     """Say that an incident is over, before it has been whole for a quarter of an hour."""
+    if not note.strip():
+        raise BadInput("a note says what it was, and this one says nothing", where="--note")
     here, now = open_installation(), datetime.now(UTC)
     incident = _find_lasting(here, number)
     if incident.broken_since is not None:
@@ -198,4 +203,5 @@ def _show(
         terminal.say()
         if last is not None and last.reason == Reason.APPROVAL:
             terminal.say(f"agree to {last.rung}: sutazai-ops incidents approve {incident.number}")
-        terminal.say(f"take it over: sutazai-ops incidents ack {incident.number}")
+        if not incident.acknowledged_by:
+            terminal.say(f"take it over: sutazai-ops incidents ack {incident.number}")

@@ -15,6 +15,7 @@ from sutazai_ops.errors import BadInput
 from sutazai_ops.installation import open_installation
 from sutazai_ops.remediation.verdict import Mode
 from sutazai_ops.terminal import AsJson, Terminal
+from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,10 +104,11 @@ def what_if(
 def _actions(names: Sequence[str]) -> list[Action]:
     from sutazai_ops.remediation.playbook import Action
 
-    try:
-        return [Action(one) for one in names]
-    except ValueError as error:
-        raise BadInput(f"{error}", where="--assume", remedy=f"there are: {', '.join(Action)}") from None
+    for name in names:
+        if name not in list(Action):
+            remedy = nearest(name, Action) or f"there are: {', '.join(Action)}"
+            raise BadInput(f"there is no action {name!r}", where="--assume", remedy=remedy)
+    return [Action(one) for one in names]
 
 
 def _ago(now: datetime, length: str) -> datetime:
@@ -146,10 +148,13 @@ def _facts(outcome: Outcome) -> dict[str, object]:
 
 
 def _show(terminal: Terminal, trace: Trace, outcome: Outcome) -> None:
+    from sutazai_ops.monitoring.duration import format_duration
+
     if outcome.decisions:
         rows = [
             [
-                human.duration(one.elapsed),
+                # As the trace writes its times: days alone would be the same in every row of a long one.
+                format_duration(one.elapsed),
                 one.incident,
                 one.target,
                 one.symptom,

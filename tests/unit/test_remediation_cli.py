@@ -14,9 +14,10 @@ from guard_situations import INCIDENT
 from typer.testing import CliRunner
 
 from sutazai_ops.cli import app
-from sutazai_ops.errors import BadInput, OpsError
+from sutazai_ops.errors import BadInput, OpsError, Refused
 from sutazai_ops.ledger import IncidentEventEntry, VerdictEntry, open_ledger
 from sutazai_ops.monitoring.exporter.collectors.remediation import round_file
+from sutazai_ops.remediation.verdict import Reason
 from sutazai_ops.settings import Settings
 
 ALERT = {"threshold": "service_down", "labels": {"service": "redis"}}
@@ -146,3 +147,37 @@ def test_who_has_no_name_is_their_number(monkeypatch, run):
 
     monkeypatch.setattr(getpass, "getuser", nobody_knows)
     assert f"by uid {os.getuid()}" in run("remediation", "mode", "propose")
+
+
+@pytest.fixture
+def lasting(tmp_path):
+    """The number of an incident that lasts, and the log that keeps it."""
+    log = open_ledger(Settings(home=tmp_path / "home")).incidents
+    now = datetime.now(UTC)
+    entry = replace(
+        INCIDENT, target="redis", alerts=[ALERT], opened_at=now, broken_since=None, whole_since=now, changes=[now]
+    )
+    return log, log.open_incident(entry, [IncidentEventEntry(0, now, "opened", "")]).number
+
+
+def test_an_incident_is_taken_over_once_and_not_offered_to_who_has_it(run, lasting):
+    """Each `ack` wrote a line of its own into the timeline, and `show` went on to offer it."""
+    log, number = lasting
+    assert "incidents ack" in run("incidents", "show", str(number))
+    assert "is yours\n" in run("incidents", "ack", str(number))
+    assert "is yours already" in run("incidents", "ack", str(number))
+    assert [one.kind for one in log.events_of(number)].count("acknowledged") == 1
+    assert "incidents ack" not in run("incidents", "show", str(number))
+
+
+def test_nothing_of_an_incident_that_is_over_can_be_agreed_to(run, lasting):
+    """It said that the rung is done in the next round."""
+    log, number = lasting
+    log.record_verdicts(
+        [VerdictEntry(number, datetime.now(UTC), "propose", "wait", Reason.APPROVAL, "restart", None, {})]
+    )
+    with pytest.raises(BadInput, match="says nothing"):
+        run("incidents", "resolve", str(number), "--note", " ")
+    run("incidents", "resolve", str(number), "--note", "it was the cable")
+    with pytest.raises(Refused, match="is over"):
+        run("incidents", "approve", str(number))
