@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,8 @@ from dagster_home import running
 from playwright.sync_api import Page, expect
 from screens import DESK
 
+from sutazai_ops.engines.daemons import free_port
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 240
 """How long a run may take until it has begun and ended, on a machine that does other things too."""
@@ -34,7 +35,7 @@ class Dagster:
     """One web server with its daemon."""
 
     def __init__(self, home: Path) -> None:
-        self.home, self.address = home, f"http://127.0.0.1:{_free_port()}"
+        self.home, self.address = home, f"http://127.0.0.1:{free_port()}"
         self.environment = {
             **os.environ,
             "SUTAZAI_HOME": str(home),
@@ -132,9 +133,3 @@ def _until(find: Callable[[], object], seconds: float = SECONDS) -> dict:
             pass
         assert time.monotonic() < until, "it did not come true in time"
         time.sleep(1)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -41,9 +41,10 @@ from chaos_healers import HEALERS, SEES, Healer
 from chaos_platform import Broken, await_true
 from chaos_table import Came, markdown
 from chaos_traffic import Traffic
-from projects import free_port
 from registry import copy_storage
 from sinks import mailbox, webhook
+
+from sutazai_ops.engines.daemons import free_port
 
 SETTLES_SECONDS = 400
 """Until a platform on which nothing is broken any more is well, a rate over five minutes among it."""

@@ -13,9 +13,11 @@ from pathlib import Path
 import docker
 import pytest
 from build import CACHE, ImageRegistry, build
-from projects import Project, free_port
+from projects import Project
 from registry import copy_storage
 from shop import Shop
+
+from sutazai_ops.engines.daemons import free_port
 
 FIRST_BUILD_SECONDS = 900
 """The first test waits for whatever image is not built yet, on a slow machine for all of them."""

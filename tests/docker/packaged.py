@@ -20,8 +20,9 @@ from pathlib import Path
 
 import docker
 from build import ImageRegistry, references
-from projects import PROJECT_LABEL, SERVICE_LABEL, free_port
+from projects import PROJECT_LABEL, SERVICE_LABEL
 
+from sutazai_ops.engines.daemons import free_port
 from sutazai_ops.settings import PACKAGED_PLATFORM
 
 

@@ -6,7 +6,6 @@ whatever became of its Compose file.
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 import uuid
@@ -34,13 +33,6 @@ def eventually(true: Callable[[], object], *not_yet: type[Exception]) -> None:
             pass
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens at now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Project:

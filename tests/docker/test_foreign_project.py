@@ -17,7 +17,9 @@ import docker
 import pytest
 import requests
 from build import ImageRegistry
-from projects import Project, eventually, free_port
+from projects import Project, eventually
+
+from sutazai_ops.engines.daemons import free_port
 
 pytestmark = pytest.mark.docker
 

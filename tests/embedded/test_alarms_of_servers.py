@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from typer.testing import CliRunner
 
 import sutazai_ops.monitoring.thresholds
 from sutazai_ops.cli import app
+from sutazai_ops.engines.daemons import free_port
 from sutazai_ops.engines.redis import connect
 from sutazai_ops.installation import Installation
 from sutazai_ops.progress import Silent
@@ -120,13 +120,6 @@ class Alone:
     def process(self, service: str) -> psutil.Process:
         """The one that listens."""
         return listener(self.here.engine.endpoint(service).port)
-
-
-def free_port() -> int:
-    """One that nobody listens at now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

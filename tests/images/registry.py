@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
 from pathlib import Path
 
 import yaml
+
+from sutazai_ops.engines.daemons import free_port
 
 STARTS_WITHIN_SECONDS = 20
 STOPS_WITHIN_SECONDS = 20
@@ -27,7 +28,7 @@ class Registry:
     def __init__(self, folder: Path, port: int | None = None) -> None:
         """It keeps its storage, its configuration and its log in `folder`, and takes a free port if none is given."""
         self.folder = folder
-        self.address = f"127.0.0.1:{port or _free_port()}"
+        self.address = f"127.0.0.1:{port or free_port()}"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -87,8 +88,3 @@ def copy_storage(source: Path, target: Path) -> None:
             shutil.copy2(from_file, to_file)
 
     shutil.copytree(source / "storage", target / "storage", copy_function=copy)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,8 @@ from functools import cache
 from pathlib import Path
 
 import requests
+
+from sutazai_ops.engines.daemons import free_port
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sutazai-test-prometheus"
 
@@ -55,9 +56,7 @@ def running(data: Path, *options: str, config: str = "", rules: Sequence[Path] =
     file = data.parent / "prometheus.yml"
     listed = "".join(f"  - {rule}\n" for rule in rules)
     file.write_text(config or "global: {scrape_interval: 15s}\n" + (f"rule_files:\n{listed}" if rules else ""))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     log = (data.parent / "prometheus.log").open("wb")
     process = subprocess.Popen(

@@ -133,10 +133,5 @@ def read_request(connection, *, peek: bool = False) -> bytes:
     return connection.recv(65536, socket.MSG_PEEK if peek else 0)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 def service(name: str = "web", **fields) -> Service:
     return Service(name=name, phase="core", file=Path("core.yaml"), **fields)

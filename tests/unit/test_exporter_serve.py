@@ -17,12 +17,13 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from probe_servers import free_port, hang, page, service, serving
+from probe_servers import hang, page, service, serving
 from prometheus_client.parser import text_string_to_metric_families
 from small_engine import SmallEngine, seen
 
 from sutazai_ops.backups.store import Store
 from sutazai_ops.engines import State
+from sutazai_ops.engines.daemons import free_port
 from sutazai_ops.errors import OpsError
 from sutazai_ops.monitoring.exporter import measuring
 from sutazai_ops.monitoring.exporter.exporter import Exporter

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from probe_servers import free_port, page, serving
+from probe_servers import page, serving
 
+from sutazai_ops.engines.daemons import free_port
 from sutazai_ops.monitoring.exporter.watchdog import Watchdog
 
 

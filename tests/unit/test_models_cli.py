@@ -7,10 +7,10 @@ import json
 import pytest
 from ollama import Ollama as StandIn
 from ollama_house import MANIFEST, House, serving_ollama
-from probe_servers import free_port
 from typer.testing import CliRunner
 
 from sutazai_ops.cli import app
+from sutazai_ops.engines.daemons import free_port
 from sutazai_ops.errors import BadInput, ExitCode, OpsError, Refused
 
 CHAT, VECTORS = "llama3.2:3b", "nomic-embed-text:latest"

@@ -9,8 +9,8 @@ import pytest
 from ollama import Ollama as StandIn
 from ollama import digest_of
 from ollama_house import House, serving_ollama
-from probe_servers import free_port
 
+from sutazai_ops.engines.daemons import free_port
 from sutazai_ops.errors import Unreachable
 from sutazai_ops.models import apply
 from sutazai_ops.models.apply import Moved, Pull, bring, carry_out

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from probe_servers import Somewhere, free_port, hang, page, reset, service, serving
+from probe_servers import Somewhere, hang, page, reset, service, serving
 
+from sutazai_ops.engines.daemons import free_port
 from sutazai_ops.monitoring.probes import Outcome, ProbeState, run_probe
 from sutazai_ops.monitoring.probes.bolt import HANDSHAKE, judge_handshake
 from sutazai_ops.platform import Probe

@@ -12,7 +12,6 @@ from probe_servers import (
     as_json,
     break_off,
     flood,
-    free_port,
     gibberish,
     hang,
     page,
@@ -25,6 +24,7 @@ from probe_servers import (
 )
 
 from sutazai_ops import http
+from sutazai_ops.engines.daemons import free_port
 from sutazai_ops.errors import Unreachable
 from sutazai_ops.monitoring.probes import Outcome, ProbeState, run_probe
 from sutazai_ops.platform import Probe

@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from probe_servers import Known, Somewhere, free_port, gibberish, hang, page, reset, service, serving, trickle_headers
+from probe_servers import Known, Somewhere, gibberish, hang, page, reset, service, serving, trickle_headers
 from typer.testing import CliRunner
 
 from sutazai_ops.commands.probe import app
+from sutazai_ops.engines.daemons import free_port
 from sutazai_ops.errors import BadInput, ExitCode
 from sutazai_ops.monitoring.probes import ProbeState, probe_all, run, run_probe
 from sutazai_ops.platform import Probe, Tier, read_platform

@@ -12,8 +12,9 @@ import docker
 import pytest
 from build import ImageRegistry
 from dagster_home import Dagster
-from projects import free_port
 from sinks import mailbox, webhook
+
+from sutazai_ops.engines.daemons import free_port
 
 from .beside import small_disk
 from .platform import Watched
