@@ -211,7 +211,7 @@ def test_an_application_that_is_stopped_finishes_the_request_in_flight(frontend,
     where = (project.address("frontend"), 8501)
     with socket.create_connection(where, timeout=WITHIN_SECONDS) as asking:
         asking.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n{")
-        eventually(lambda: "http_requests_total" in requests.get(f"{url}/metrics", timeout=5).text)
+        eventually(lambda: "http_requests_in_progress 1.0" in requests.get(f"{url}/metrics", timeout=5).text)
         project.container("frontend").kill("SIGTERM")
         eventually(lambda: refuses(where))
         asking.sendall(b"   ")

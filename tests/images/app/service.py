@@ -132,13 +132,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        body = self._body()
         if path == "/metrics":
+            self._body()
             self._send(200, generate_latest(REGISTRY), CONTENT_TYPE_LATEST)
         elif (self.command, path) == ("POST", "/faults"):
-            self._set_fault(body)
+            self._set_fault(self._body())
         else:
-            self._measured(path, body)
+            with IN_PROGRESS.track_inprogress():
+                self._measured(path, self._body())
 
     do_POST = do_PUT = do_HEAD = do_DELETE = do_GET  # noqa: N815  (the names that http.server asks for)
 
@@ -148,12 +149,11 @@ class _Handler(BaseHTTPRequestHandler):
         # One series a route: a path as it was asked for would make one a task.
         endpoint, route = found or ("unknown", lambda *_: Answer({"error": "not found"}, 404))
         began = time.perf_counter()
-        with IN_PROGRESS.track_inprogress():
-            FAULTS.delay()
-            answer = self._answer(route, body)
-            REQUESTS.labels(method, endpoint, str(answer.status)).inc()
-            DURATION.labels(method, endpoint).observe(time.perf_counter() - began)
-            self._send_answer(answer)
+        FAULTS.delay()
+        answer = self._answer(route, body)
+        REQUESTS.labels(method, endpoint, str(answer.status)).inc()
+        DURATION.labels(method, endpoint).observe(time.perf_counter() - began)
+        self._send_answer(answer)
 
     def _answer(self, route: Route, body: dict[str, object]) -> Answer:
         if FAULTS.present == "fail":
