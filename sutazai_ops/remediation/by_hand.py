@@ -12,7 +12,7 @@ from sutazai_ops.ledger.incident_log import APPROVED
 from sutazai_ops.remediation.follow import ACTING
 from sutazai_ops.remediation.incidents import HOST
 from sutazai_ops.remediation.observe import observe
-from sutazai_ops.remediation.repair import carry_out
+from sutazai_ops.remediation.repair import NOT_BEGUN, carry_out
 from sutazai_ops.remediation.surroundings import mode_of
 from sutazai_ops.remediation.verdict import Kind, Reason, say
 from sutazai_ops.words import nearest
@@ -53,7 +53,7 @@ def run_by_hand(watched: Watched, playbook: str, target: str, who: str, *, dry_r
 
     Raises:
         BadInput: for a playbook or a service that there is not.
-        Refused: where no incident of it lasts there, or the mode does not let anything be done.
+        Refused: where no incident of it lasts there, or nothing may be done about it, by the mode or by the guard.
     """
     if playbook not in watched.playbooks:
         remedy = nearest(playbook, watched.playbooks) or "sutazai-ops remediation playbooks shows them"
@@ -70,7 +70,10 @@ def run_by_hand(watched: Watched, playbook: str, target: str, who: str, *, dry_r
     if verdict.rung and verdict.kind in {Kind.WAIT, Kind.SKIP}:
         # It waits for a person, or costs more than it saves: that person has come.
         _agree(log, number, verdict.rung, datetime.now(UTC), who)
-    return Asked(number, verdict.rung, f"incident {number}: {carry_out(watched, number, actor=who)}")
+    said = carry_out(watched, number, actor=who)
+    if said.startswith(NOT_BEGUN):
+        raise Refused(f"incident {number}: {said}", remedy=f"sutazai-ops incidents show {number}")
+    return Asked(number, verdict.rung, f"incident {number}: {said}")
 
 
 def _judged(watched: Watched, playbook: str, target: str) -> Judged:

@@ -7,6 +7,8 @@ anything. What cannot be had says why, and keeps nothing else from being collect
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from sutazai_ops import human
@@ -15,9 +17,10 @@ from sutazai_ops.disk import writing
 from sutazai_ops.errors import OpsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from sutazai_ops.engines import Container, Observed, Usage
     from sutazai_ops.installation import Installation
     from sutazai_ops.ledger import IncidentEntry
 
@@ -55,9 +58,10 @@ def _parts(here: Installation, incident: IncidentEntry) -> Iterator[tuple[str, s
     yield "incident", f"{incident.number}: {incident.summary}, since {incident.broken_since}"
     yield "disk", _said(lambda: _disk(here.settings.home))
     yield "release", _said(lambda: _release(here))
-    yield "services", _said(lambda: "\n".join(str(one) for one in here.engine.observe()))
+    yield "services", _said(lambda: _services(here.engine.observe()))
     if incident.service:
-        yield "usage", _said(lambda: str(here.engine.usage(incident.service)))
+        yield "what it runs as", _said(lambda: _containers(here.engine.observe(), incident.service))
+        yield "usage", _said(lambda: _usage(here.engine.usage(incident.service)))
         yield "log", _said(lambda: "\n".join(here.engine.logs(incident.service, LOG_LINES)))
 
 
@@ -66,6 +70,41 @@ def _said(ask: Callable[[], str]) -> str:
         return ask()
     except (OpsError, OSError) as error:
         return f"cannot be had: {error}"
+
+
+def _services(observed: Sequence[Observed]) -> str:
+    width = max((len(one.service) for one in observed), default=0)
+    lines = []
+    for one in observed:
+        since = f"since {one.started_at:%Y-%m-%d %H:%M:%S} UTC" if one.started_at else ""
+        restarts = f"restarts {one.restarts}" if one.restarts else ""
+        told = [one.state, f"health {one.health}", since, restarts, one.note]
+        lines.append(f"{one.service:<{width}}  " + ", ".join(word for word in told if word))
+    return "\n".join(lines)
+
+
+def _containers(observed: Sequence[Observed], service: str) -> str:
+    containers = [each for one in observed if one.service == service for each in one.containers]
+    return "\n\n".join(map(_container, containers)) or "no container"
+
+
+def _container(one: Container) -> str:
+    told = ((field.name, _shown(getattr(one, field.name))) for field in fields(one))
+    return "\n".join(f"{name}: {fact}" for name, fact in told if fact)
+
+
+def _shown(fact: object) -> str:
+    if isinstance(fact, Mapping):
+        return ", ".join(f"{key} from {value}" for key, value in fact.items())
+    if isinstance(fact, (frozenset, tuple)):
+        return ", ".join(sorted(map(str, fact)))
+    return "" if fact is None else str(fact)
+
+
+def _usage(usage: Usage | None) -> str:
+    if usage is None:
+        return "it does not run"
+    return f"{human.memory(usage.memory)} of memory, {human.duration(usage.cpu_seconds)} of processor time so far"
 
 
 def _disk(home: Path) -> str:

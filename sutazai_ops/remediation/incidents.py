@@ -9,7 +9,7 @@ clock is read.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,6 @@ from sutazai_ops.ledger import IncidentEntry, IncidentEventEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from sutazai_ops.monitoring.thresholds import Threshold
     from sutazai_ops.remediation.playbook import Playbook
@@ -195,11 +194,17 @@ def broken_stretches(events: Iterable[IncidentEventEntry]) -> list[tuple[datetim
     since: datetime | None = None
     for event in events:
         if event.kind in BREAKS:
-            since = since or event.at
+            since = since or broke_at(event)
         elif event.kind in {"whole", "closed"} and since is not None:
             found.append((since, event.at))
             since = None
     return [*found, (since, None)] if since is not None else found
+
+
+def broke_at(event: IncidentEventEntry) -> datetime:
+    """When it broke by an event that says so: before its alert fired, by as long as its threshold waits."""
+    since = event.detail.get("since")
+    return datetime.fromisoformat(since) if isinstance(since, str) else event.at
 
 
 def _apart(
@@ -234,7 +239,8 @@ def _open(group: Sequence[Sighting], followers: Sequence[Sighting], now: datetim
         broken_since=since,
         changes=[since],
     )
-    opened = IncidentEventEntry(0, now, "opened", first.summary, {"alerts": [*entry.alerts]})
+    detail = {"alerts": [*entry.alerts], "since": since.isoformat()}
+    opened = IncidentEventEntry(0, now, "opened", first.summary, detail)
     after, events = _attach(entry, followers, now)
     return Move(after, [opened, *events])
 

@@ -14,7 +14,7 @@ from sutazai_ops import __version__
 from sutazai_ops.monitoring.rules import runbook_of
 from sutazai_ops.monitoring.thresholds import Side
 from sutazai_ops.monitoring.wording import show
-from sutazai_ops.remediation.incidents import BREAKS, broken_stretches, with_followers
+from sutazai_ops.remediation.incidents import BREAKS, broke_at, broken_stretches, with_followers
 from sutazai_ops.remediation.situation import HELPED, NOTHING
 from sutazai_ops.reports import chart, figures, lanes, markdown
 from sutazai_ops.reports.frame import Figure, FirstScreen, Foot, Head
@@ -183,7 +183,7 @@ def _next(incident: IncidentEntry) -> str:
 def _axis(facts: Facts) -> chart.TimeAxis:
     """Whole five minutes around all of it."""
     begun = min(facts.incident.broken_since or facts.incident.opened_at, facts.incident.opened_at)
-    begun = min([begun, *(one.start for one in facts.curves)])
+    begun = min([begun, *(start for start, _ in broken_stretches(facts.events)), *(one.start for one in facts.curves)])
     return chart.TimeAxis(_five_minutes(begun), _five_minutes(facts.last) + ROUND)
 
 
@@ -216,7 +216,7 @@ def panel(curve: Curve, axis: chart.TimeAxis) -> Panel:
 
 def _place(facts: Facts, begun: datetime) -> str:
     """The row of the event with which it broke."""
-    return next(f"event-{n}" for n, one in enumerate(facts.events) if one.at == begun and one.kind in BREAKS)
+    return next(f"event-{n}" for n, one in enumerate(facts.events) if one.kind in BREAKS and broke_at(one) == begun)
 
 
 def _lanes(facts: Facts) -> list[lanes.Lane]:

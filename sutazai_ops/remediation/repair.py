@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 10.0
 """Between two looks: as long as the thresholds need to be evaluated anew (Prometheus every 15 s, the exporter 10)."""
+NOT_BEGUN = "nothing: "
+"""What is said begins so where nothing was begun, and goes on with why."""
 LOOKS_FOR_EACH = 3
 """So many looks may pass for each that has to be good, before it is said that it did not help."""
 
@@ -77,12 +79,12 @@ def carry_out(watched: Watched, number: int, *, actor: str = "guard", run: str =
     clock = clock or Clock()
     incident = watched.here.ledger.incidents.find(number)
     if incident is None or incident.closed_at is not None:
-        return "nothing: the incident is over"
+        return f"{NOT_BEGUN}the incident is over"
     try:
         with exclusive(lock_of(watched.here, incident.target), f"repair {incident.target}"):
             return _carry_out(watched, number, actor, run, clock)
     except Held as held:
-        return f"nothing: {held.what}"
+        return f"{NOT_BEGUN}{held.what}"
 
 
 def lock_of(here: Installation, target: str) -> Path:
@@ -108,11 +110,11 @@ def _carry_out(watched: Watched, number: int, actor: str, run: str, clock: Clock
     if judged is None or judged.verdict.kind is not Kind.ACT:
         because = judged.verdict.reason if judged else "the incident is over"
         log.add_events([IncidentEventEntry(number, clock.now(), "repair", f"looked again, and did nothing: {because}")])
-        return f"nothing: {because}"
+        return f"{NOT_BEGUN}{because}"
     rung = _rung(watched, judged)
     begun = log.begin_repair(_entry(here, judged, rung, actor, run, clock.now()))
     if begun is None:
-        return "nothing: another repair is under way"
+        return f"{NOT_BEGUN}another repair is under way"
     detail = {"diagnostics": _diagnose(here, judged.incident, begun.attempt), "repair": begun.id}
     curves.keep(here, judged.incident, folder_of(here, number), clock.now())
     log.add_events([IncidentEventEntry(number, clock.now(), "repair", f"{rung.name} begins", detail, actor)])

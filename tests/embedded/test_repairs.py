@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -144,6 +145,7 @@ def test_what_is_stopped_is_started_again_and_seen_to_be_well(here, watched):
     file = here.settings.home / "incidents" / str(incident.number) / "diagnostics-1.txt"
     assert begun.detail["diagnostics"] == str(file)
     assert "== log" in file.read_text()
+    assert re.search(r"^cache +stopped, health", file.read_text(), re.MULTILINE)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     page, _ = write_report(here, incident)
     (curve,) = CURVES.validate_json((file.parent / FILE).read_bytes())
@@ -292,8 +294,8 @@ def test_by_hand_too_what_holds_state_is_not_disrupted_without_a_backup(here, wa
     set_mode(here, "propose")
     here.engine.stop("db")
     judged(watched, lambda found: reason(found, "db") is Reason.NO_BACKUP)
-    asked = run_by_hand(watched, "service-down", "db", "ann", dry_run=False)
-    assert asked.said.endswith(f"nothing: {Reason.NO_BACKUP}")
+    with pytest.raises(Refused, match=f"nothing: {Reason.NO_BACKUP}"):
+        run_by_hand(watched, "service-down", "db", "ann", dry_run=False)
     assert state_of(here, "db") is State.STOPPED
 
 

@@ -43,6 +43,16 @@ def test_it_was_broken_from_each_beginning_to_its_end():
     assert broken_stretches([]) == []
 
 
+def test_it_was_broken_before_its_alert_fired():
+    """A page began to count when its incident was opened, half a minute or five after its users noticed."""
+    noticed = replace(EVENTS[0], detail={"since": (NOW - 3 * MINUTE).isoformat()})
+    known = facts(events=[noticed, *EVENTS[1:]], budget=40 * MINUTE)
+    assert broken_stretches(known.events)[0] == (NOW - 3 * MINUTE, NOW + 2 * MINUTE)
+    page = to_html(known)
+    assert re.search(r"Of its budget</dt>.{0,9}<div class=\"value\">22.50 %", page)
+    assert 'href="#event-0"' in page
+
+
 def test_the_page_says_what_broke_what_was_tried_and_what_to_do_next():
     page = to_html(facts(diagnostics="== log\npanic"))
     html5lib.HTMLParser(strict=True).parse(page)
