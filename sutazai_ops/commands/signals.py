@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sutazai_ops import human
-from sutazai_ops.errors import BadInput
+from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.installation import open_installation
 from sutazai_ops.terminal import AsJson, Terminal
 from sutazai_ops.words import nearest
@@ -35,10 +35,12 @@ def signals(
     from sutazai_ops.monitoring.configuration import rulebook_of
     from sutazai_ops.monitoring.now import look, rows, without_value
     from sutazai_ops.monitoring.prometheus import open_prometheus
+    from sutazai_ops.monitoring.thresholds import read_rulebook
 
     terminal = Terminal()
     here = open_installation()
     rulebook = rulebook_of(here.settings, here.platform, here.engine.name)
+    _refuse_unmeasured(names or [], rulebook, read_rulebook(here.settings.monitoring))
     with terminal.progress(json=json) as progress, progress.step("ask what is measured"):
         seen = look(open_prometheus(here))
     found = rows(rulebook, seen, datetime.now(UTC))
@@ -49,6 +51,17 @@ def signals(
         "warnings": list(seen.warnings),
     }
     terminal.show(facts, lambda: _show(terminal, chosen, facts), json=json)
+
+
+def _refuse_unmeasured(names: Sequence[str], here: Rulebook, known: Rulebook) -> None:
+    """Raise `OpsError` for a signal that there is, and that nothing of this platform and engine exports."""
+    for name in names:
+        if name in known.signals and name not in here.signals:
+            exporters = ", ".join(sorted(known.signals[name].exporters))
+            raise OpsError(
+                f"the signal {name} is not measured here: nothing that runs here exports it ({exporters})",
+                remedy="docs/signals.md says what it is measured by",
+            )
 
 
 def _chosen(found: Sequence[Row], names: Sequence[str], rulebook: Rulebook) -> list[Row]:

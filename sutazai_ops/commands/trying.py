@@ -46,7 +46,8 @@ def simulate(
     read = read_trace(trace, rulebook)
     own, thresholds = here.settings.remediation.playbooks, here.settings.monitoring.thresholds
     found = read_playbooks(rulebook, [*read.services, *here.platform.services], own, thresholds)
-    outcome = run(read, rulebook, found, Limits())
+    with terminal.progress(json=json) as progress, progress.step(f"{human.duration(read.lasts)}, simulated"):
+        outcome = run(read, rulebook, found, Limits())
     terminal.show(_facts(outcome), lambda: _show(terminal, read, outcome), json=json)
 
 
@@ -88,7 +89,8 @@ def what_if(
     if trace is not None:
         write_whole(trace, yaml.safe_dump(written, sort_keys=False).encode())
     read = Trace.model_validate(written)
-    outcome = run(read, rulebook, found, Limits())
+    with terminal.progress(json=json) as progress, progress.step(f"{human.duration(read.lasts)}, simulated"):
+        outcome = run(read, rulebook, found, Limits())
     rows = beside(past, outcome)
     then = sum(len(each.repairs) for each in past.incidents)
     told = sum(each.incident.escalated_at is not None for each in past.incidents)

@@ -69,6 +69,13 @@ def test_config_check_reads_the_files_of_capacity_too(run, tmp_path, setting, te
     assert "mine.yaml" in done.stderr
 
 
+def test_a_signal_that_is_not_measured_here_is_told_as_such(run):
+    """It said that there is no such signal, of one that the page of signals lists."""
+    done = run("signals", "http_p95", SUTAZAI_ENGINE="embedded")
+    assert done.returncode == ExitCode.CANNOT
+    assert "the signal http_p95 is not measured here" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("setting", "text", "said"),
     [
