@@ -85,6 +85,8 @@ def first_wrong(error: ValidationError, model: type[Model], kind: str, name: str
     subject = f"{path} of the {whole}" if path else f"the {whole}"
     if first["type"] in {"model_type", "dict_type", "mapping_type"}:
         return Wrong(f"{subject} holds no keys", keys)
+    if first["type"] == "too_short":
+        return Wrong(f"{subject} is empty", keys)
     if first["type"] in {"tuple_type", "list_type"}:
         return Wrong(f"{subject} is no list", keys, "write [] for an empty one")
     return Wrong(f"{subject} is wrong: {reason[0].lower()}{reason[1:]}", keys)

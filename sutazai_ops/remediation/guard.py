@@ -152,6 +152,9 @@ def starting(s: Situation) -> Verdict | None:
     usual = s.world.topology.grace.get(s.incident.target, USUAL_GRACE)
     own = s.playbook.grace
     grace = usual if own is None else timedelta(seconds=own)
+    if started is not None and started - s.world.now > grace:
+        # It started before the clock was set back, or nobody would mend it until that hour has come again.
+        started = s.incident.broken_since
     if started is None or s.world.now - started >= grace:
         return None
     facts = {"started_at": started.isoformat(), "grace_seconds": grace.total_seconds()}

@@ -271,6 +271,13 @@ def test_a_person_who_agreed_has_weighed_the_cost():
     assert decide(given_that(loss=0.0, approved=frozenset({"restart"}))).kind is Kind.ACT
 
 
+def test_what_started_before_the_clock_was_set_back_is_mended_and_not_only_once_that_hour_has_come_again():
+    ahead = {"started_at": {"backend": NOW + 2 * HOUR}}
+    assert decide(given_that(world=ahead)).kind is Kind.ACT
+    # A clock of the engine that is a little ahead says nothing of the sort.
+    assert decide(given_that(world={"started_at": {"backend": NOW + SECOND}})).reason is Reason.STARTING
+
+
 @pytest.mark.parametrize("back", [MINUTE, HOUR, 400 * 24 * HOUR])
 def test_a_clock_that_was_set_back_forgets_no_cap(back):
     ahead = [repair(target=target, started_at=NOW + back) for target in ["backend"] * 3]
