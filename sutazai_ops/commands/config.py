@@ -86,11 +86,13 @@ def _findings(here: Installation) -> list[str]:
     from sutazai_ops.monitoring.scrape import out_of_reach
     from sutazai_ops.monitoring.thresholds import read_rulebook
     from sutazai_ops.remediation.playbooks import read_playbooks
+    from sutazai_ops.remediation.surroundings import refuse_strangers
 
     settings, services = here.settings, here.platform.services
     rulebook = read_rulebook(settings.monitoring)
     # What is wrong in them is refused here, and not only by the report of the month, or at night.
     read_playbooks(rulebook, services, settings.remediation.playbooks, settings.monitoring.thresholds)
+    refuse_strangers(here)
     read_windows(settings.monitoring.windows, services)
     room = room_of(here, list(here.platform))
     read_rules(here.platform, here.settings.capacity.autoscaling_rules)

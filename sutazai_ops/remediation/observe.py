@@ -23,6 +23,7 @@ from sutazai_ops.remediation.surroundings import (
     closures_of,
     failed_checks,
     mode_of,
+    refuse_strangers,
     topology_of,
 )
 from sutazai_ops.remediation.verdict import say
@@ -75,7 +76,8 @@ class Watched:
 
     @classmethod
     def of(cls, here: Installation) -> Watched:
-        """Of an installation; raises `BadInput` for thresholds or playbooks that are wrong."""
+        """Of an installation; raises `BadInput` for thresholds, playbooks or settings that are wrong."""
+        refuse_strangers(here)
         rulebook = rulebook_of(here.settings, here.platform, here.engine.name)
         monitoring = here.settings.monitoring
         own = here.settings.remediation.playbooks

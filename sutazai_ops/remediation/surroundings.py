@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sutazai_ops.deployment.meant import meant_to_run
 from sutazai_ops.deployment.release import Releases
-from sutazai_ops.errors import OpsError
+from sutazai_ops.errors import BadInput, OpsError
 from sutazai_ops.lock import held_by
 from sutazai_ops.maintenance import holding, in_force, read_windows
 from sutazai_ops.monitoring.duration import parse_duration
@@ -19,6 +19,7 @@ from sutazai_ops.remediation.guard import DAY
 from sutazai_ops.remediation.playbook import Check
 from sutazai_ops.remediation.situation import Closure, Topology
 from sutazai_ops.remediation.verdict import Mode
+from sutazai_ops.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,6 +57,18 @@ def holds_state(service: Service) -> bool:
     What was measured and is not backed up is no such thing, by its owner's own word; and without it nothing is seen.
     """
     return service.tier is Tier.STATEFUL and (service.is_backed_up or not measures(service))
+
+
+def refuse_strangers(here: Installation) -> None:
+    """Raise `BadInput` where somebody opted in to the disruption of a service that there is not."""
+    services = here.platform.services
+    for name in here.settings.remediation.may_disrupt:
+        if name not in services:
+            raise BadInput(
+                f"there is no service {name!r}",
+                where="the setting remediation.may_disrupt",
+                remedy=nearest(name, services) or "sutazai-ops status names them",
+            )
 
 
 def is_postgres(service: Service) -> bool:

@@ -116,6 +116,15 @@ def test_a_look_that_could_decide_nothing_does_not_end_as_if_it_had(tmp_path, ru
         CliRunner().invoke(app, ["remediation", "watch", "--once"], catch_exceptions=False)
 
 
+@pytest.mark.parametrize("words", ["remediation watch --once", "config check"])
+def test_a_misspelt_service_that_may_be_disrupted_is_refused(run, monkeypatch, words):
+    """It had no effect, and nobody said so until its repair was proposed at night, and not made."""
+    monkeypatch.setenv("SUTAZAI_REMEDIATION__MAY_DISRUPT", '["reddis"]')
+    with pytest.raises(BadInput, match="no service 'reddis'") as caught:
+        run(*words.split())
+    assert "may_disrupt" in caught.value.where
+
+
 def test_a_reason_without_a_mode_is_refused_and_not_forgotten(run):
     with pytest.raises(BadInput, match="no mode is given"):
         run("remediation", "mode", "--because", "a long night")
