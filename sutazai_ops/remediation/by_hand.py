@@ -10,6 +10,7 @@ from sutazai_ops.errors import BadInput, Refused
 from sutazai_ops.ledger import IncidentEventEntry
 from sutazai_ops.ledger.incident_log import APPROVED
 from sutazai_ops.remediation.follow import ACTING
+from sutazai_ops.remediation.guard import NEXT
 from sutazai_ops.remediation.incidents import HOST
 from sutazai_ops.remediation.observe import observe
 from sutazai_ops.remediation.repair import NOT_BEGUN, carry_out
@@ -67,13 +68,14 @@ def run_by_hand(watched: Watched, playbook: str, target: str, who: str, *, dry_r
         raise Refused(
             f"the mode is {mode_of(log)}, in which nothing is done", remedy="sutazai-ops remediation mode propose"
         )
-    if verdict.rung and verdict.kind in {Kind.WAIT, Kind.SKIP}:
-        # It waits for a person, or costs more than it saves: that person has come.
-        _agree(log, number, verdict.rung, datetime.now(UTC), who)
+    rung = verdict.rung or str(verdict.facts.get(NEXT, ""))
+    if rung and verdict.kind in {Kind.WAIT, Kind.SKIP}:
+        # It waits for a person, is with one, or costs more than it saves: that person has come.
+        _agree(log, number, rung, datetime.now(UTC), who)
     said = carry_out(watched, number, actor=who)
     if said.startswith(NOT_BEGUN):
         raise Refused(f"incident {number}: {said}", remedy=f"sutazai-ops incidents show {number}")
-    return Asked(number, verdict.rung, f"incident {number}: {said}")
+    return Asked(number, rung, f"incident {number}: {said}")
 
 
 def _judged(watched: Watched, playbook: str, target: str) -> Judged:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+NEXT = "next"
+"""Among the facts of what a person has: the rung that is done if that person agrees."""
 Rule = Callable[[Situation], Verdict | None]
 
 
@@ -78,7 +80,8 @@ def with_a_person(s: Situation) -> Verdict | None:
     rung = next_rung(s)
     if rung is not None and rung.name in s.approved:
         return None
-    return _skip(Reason.WITH_A_PERSON, {"since": since.isoformat(), "who": s.incident.acknowledged_by or "nobody yet"})
+    facts = {"since": since.isoformat(), "who": s.incident.acknowledged_by or "nobody yet"}
+    return _skip(Reason.WITH_A_PERSON, facts | ({NEXT: rung.name} if rung else {}))
 
 
 def blind(s: Situation) -> Verdict | None:

@@ -299,6 +299,16 @@ def test_by_hand_too_what_holds_state_is_not_disrupted_without_a_backup(here, wa
     assert state_of(here, "db") is State.STOPPED
 
 
+def test_whoever_has_an_incident_can_have_its_next_rung_done(here, watched, run):
+    """A person who was woken asked for the repair by hand, and was told that a person has it."""
+    set_mode(here, "propose")
+    here.engine.stop("cache")
+    found = judged(watched, lambda found: reason(found, "cache") is Reason.APPROVAL)
+    run("incidents", "ack", str(found["cache"].incident.number))
+    judged(watched, lambda found: reason(found, "cache") is Reason.WITH_A_PERSON)
+    assert "restart helped" in run_by_hand(watched, "service-down", "cache", "ann", dry_run=False).said
+
+
 def test_what_does_not_last_cannot_be_mended_by_hand(watched):
     with pytest.raises(Refused, match="nothing to mend"):
         run_by_hand(watched, "service-down", "cache", "ann", dry_run=True)
