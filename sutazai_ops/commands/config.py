@@ -81,6 +81,7 @@ def _findings(here: Installation) -> list[str]:
     from sutazai_ops.generated import stale_files
     from sutazai_ops.maintenance import read_windows
     from sutazai_ops.models.fleet import Fleet
+    from sutazai_ops.monitoring.additions import open_to_others
     from sutazai_ops.monitoring.alertmanager import who_is_not_told
     from sutazai_ops.monitoring.presence import not_measured
     from sutazai_ops.monitoring.scrape import out_of_reach
@@ -99,6 +100,7 @@ def _findings(here: Installation) -> list[str]:
     _ = room.kpis, room.prices
     found = [
         *who_is_not_told(here.settings.alerts),
+        *open_to_others(here.settings.alerts),
         *out_of_reach(here.platform),
         *not_measured(rulebook, here.platform),
         *Fleet(here).strangers,

@@ -3,11 +3,12 @@
 A receiver's address stands in a file that the settings name and that nobody but its owner may read. Alertmanager, which
 is not that owner, is given a copy as a secret: it lies in the secrets' folder, which is closed to others. What the
 exporter has to read and what lies outside the home folder is mounted into it at the same path, read-only. Pure, but for
-`copy_secrets`.
+`copy_secrets` and `open_to_others`.
 """
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING, Any
 
 from sutazai_ops.disk import write_whole, writing
@@ -47,6 +48,20 @@ def secret_files(alerts: AlertSettings) -> dict[str, Path]:
     if alerts.watchdog_url_file:
         files[secret_name(OUTSIDE)] = alerts.watchdog_url_file
     return files
+
+
+def open_to_others(alerts: AlertSettings) -> list[str]:
+    """Which of those files others may read, one sentence each: whoever has an address can write to the people there."""
+    files = sorted(set(filter(_is_open, secret_files(alerts).values())))
+    return [f"others may read {file}: chmod 600 '{file}'" for file in files]
+
+
+def _is_open(file: Path) -> bool:
+    try:
+        return bool(file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+    except OSError:
+        # One that is not there is told where it is needed.
+        return False
 
 
 def secret_name(receiver: str) -> str:

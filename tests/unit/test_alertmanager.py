@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sutazai_ops.monitoring.additions import secret_files
+from sutazai_ops.monitoring.additions import open_to_others, secret_files
 from sutazai_ops.monitoring.alertmanager import (
     DOWN,
     WATCHDOG,
@@ -147,6 +147,21 @@ def test_no_secret_and_no_path_of_this_host_stands_in_the_configuration(chain):
 def test_a_receiver_called_outside_does_not_get_the_watchdogs_address(chain):
     alerts = AlertSettings(receivers={"outside": WEBHOOK}, watchdog_url_file=Path("/etc/sutazai/outside"))
     assert len(secret_files(alerts)) == 2
+
+
+def test_an_address_that_others_may_read_is_told(tmp_path):
+    ours, open_ = tmp_path / "ours", tmp_path / "open"
+    for file, mode in ((ours, 0o600), (open_, 0o644)):
+        file.write_text("https://chat.example.com/secret")
+        file.chmod(mode)
+
+    def to(file: Path) -> AlertSettings:
+        return AlertSettings(receivers={"chat": CHAT.model_copy(update={"url_file": file})})
+
+    assert open_to_others(to(open_)) == [f"others may read {open_}: chmod 600 '{open_}'"]
+    assert open_to_others(to(ours)) == []
+    assert open_to_others(to(tmp_path / "none")) == []
+    assert open_to_others(AlertSettings(watchdog_url_file=open_)) == open_to_others(to(open_))
 
 
 def test_where_nobody_is_told_the_configuration_says_nobody_and_a_finding_says_so(chain):
