@@ -36,6 +36,8 @@ SEEN = frozenset({"severity", "alerts", "opened_at", "broken_since", "whole_sinc
 
 APPROVED = "approved"
 """The kind of event by which a person agrees to a rung, which its detail names."""
+WITHDRAWN = "withdrawn"
+"""The kind of event by which that holds no longer, since nothing could be done when it was asked for."""
 
 ESCALATED = "escalated"
 """The kind of event by which an incident was given to a person."""
@@ -180,11 +182,12 @@ class IncidentLog(Access):
     def approvals(self) -> dict[int, set[str]]:
         """The rungs that a person has agreed to, by the number of each incident that lasts."""
         query = select(incident_events).where(
-            incident_events.c.kind == APPROVED, incident_events.c.incident.in_(_STILL_OPEN)
+            incident_events.c.kind.in_([APPROVED, WITHDRAWN]), incident_events.c.incident.in_(_STILL_OPEN)
         )
         found: dict[int, set[str]] = {}
-        for row in self._rows(query):
-            found.setdefault(row["incident"], set()).add(str(row["detail"].get("rung")))
+        for row in self._rows(query.order_by(incident_events.c.id)):
+            rungs = found.setdefault(row["incident"], set())
+            (rungs.add if row["kind"] == APPROVED else rungs.discard)(str(row["detail"].get("rung")))
         return found
 
     def repairs_since(self, since: datetime) -> list[RepairEntry]:

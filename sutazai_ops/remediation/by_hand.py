@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sutazai_ops.errors import BadInput, Refused
 from sutazai_ops.ledger import IncidentEventEntry
-from sutazai_ops.ledger.incident_log import APPROVED
+from sutazai_ops.ledger.incident_log import APPROVED, WITHDRAWN
 from sutazai_ops.remediation.follow import ACTING
 from sutazai_ops.remediation.guard import NEXT
 from sutazai_ops.remediation.incidents import HOST
@@ -69,11 +69,14 @@ def run_by_hand(watched: Watched, playbook: str, target: str, who: str, *, dry_r
             f"the mode is {mode_of(log)}, in which nothing is done", remedy="sutazai-ops remediation mode propose"
         )
     rung = verdict.rung or str(verdict.facts.get(NEXT, ""))
-    if rung and verdict.kind in {Kind.WAIT, Kind.SKIP}:
-        # It waits for a person, is with one, or costs more than it saves: that person has come.
+    # It waits for a person, is with one, or costs more than it saves: that person has come.
+    agrees = bool(rung) and verdict.kind in {Kind.WAIT, Kind.SKIP} and rung not in log.approvals().get(number, ())
+    if agrees:
         _agree(log, number, rung, datetime.now(UTC), who)
     said = carry_out(watched, number, actor=who)
     if said.startswith(NOT_BEGUN):
+        if agrees:
+            _withdraw(log, number, rung, datetime.now(UTC), who)
         raise Refused(f"incident {number}: {said}", remedy=f"sutazai-ops incidents show {number}")
     return Asked(number, rung, f"incident {number}: {said}")
 
@@ -97,3 +100,9 @@ def _judged(watched: Watched, playbook: str, target: str) -> Judged:
 
 def _agree(log: IncidentLog, number: int, rung: str, now: datetime, who: str) -> None:
     log.add_events([IncidentEventEntry(number, now, APPROVED, f"{who} agrees to {rung}", {"rung": rung}, who)])
+
+
+def _withdraw(log: IncidentLog, number: int, rung: str, now: datetime, who: str) -> None:
+    """Asked for now is not agreed to for an hour in which nobody looks."""
+    text = f"{who} does not agree to {rung} any more, since nothing could be done now"
+    log.add_events([IncidentEventEntry(number, now, WITHDRAWN, text, {"rung": rung}, who)])

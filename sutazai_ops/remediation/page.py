@@ -39,7 +39,12 @@ TONES = {
     "": Tone.UNKNOWN,
 }
 """Of what a repair came to; any other outcome is bad."""
-PEOPLE = {"escalated": "given to a person", "acknowledged": "taken over", "approved": "agreed to"}
+PEOPLE = {
+    "escalated": "given to a person",
+    "acknowledged": "taken over",
+    "approved": "agreed to",
+    "withdrawn": "not agreed to any more",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -309,6 +309,18 @@ def test_whoever_has_an_incident_can_have_its_next_rung_done(here, watched, run)
     assert "restart helped" in run_by_hand(watched, "service-down", "cache", "ann", dry_run=False).said
 
 
+def test_what_cannot_be_done_when_it_is_asked_for_is_not_agreed_to_for_later(here, watched):
+    """A repair that a person asked for and was refused would have been made an hour later, unasked."""
+    set_mode(here, "propose")
+    here.engine.stop("cache")
+    judged(watched, lambda found: reason(found, "cache") is Reason.APPROVAL)
+    with exclusive(lock_of(here, "cache"), "try"), pytest.raises(Refused, match="nothing: cannot repair cache"):
+        run_by_hand(watched, "service-down", "cache", "ann", dry_run=False)
+    found = judged(watched, lambda found: reason(found, "cache") is Reason.APPROVAL)
+    assert not here.ledger.incidents.approvals()[found["cache"].incident.number]
+    assert state_of(here, "cache") is State.STOPPED
+
+
 def test_what_does_not_last_cannot_be_mended_by_hand(watched):
     with pytest.raises(Refused, match="nothing to mend"):
         run_by_hand(watched, "service-down", "cache", "ann", dry_run=True)

@@ -118,5 +118,9 @@ def test_a_person_agrees_to_rungs_of_incidents_that_last(log):
     event = IncidentEventEntry(1, START, "approved", "ann agrees", {"rung": "restart"}, "ann")
     log.add_events([event, replace(event, detail={"rung": "recreate"})])
     assert log.approvals() == {1: {"restart", "recreate"}}
+    log.add_events([replace(event, kind="withdrawn")])
+    assert log.approvals() == {1: {"recreate"}}
+    log.add_events([event])
+    assert log.approvals() == {1: {"restart", "recreate"}}
     log.close(1, START, "ann", "enough")
     assert log.approvals() == {}
