@@ -459,8 +459,17 @@ class TestDisk:
         with pytest.raises(BrokenPipeError), disk.writing(tmp_path):
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    def test_free_bytes_are_asked_of_the_folder_that_will_hold_it(self, tmp_path):
-        assert disk.free_bytes(tmp_path / "not" / "yet") == disk.free_bytes(tmp_path) > 0
+    def test_free_bytes_are_asked_of_the_folder_that_will_hold_it(self, tmp_path, monkeypatch):
+        asked = []
+
+        def statvfs(path, ask=os.statvfs):
+            asked.append(path)
+            return ask(path)
+
+        # Twice would not be the same: others write to that disk meanwhile.
+        monkeypatch.setattr(disk.os, "statvfs", statvfs)
+        assert disk.free_bytes(tmp_path / "not" / "yet") > 0
+        assert asked == [tmp_path]
 
     def test_a_file_is_replaced_whole_or_not_at_all(self, tmp_path, monkeypatch):
         file = tmp_path / "file"
